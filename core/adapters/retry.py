@@ -13,6 +13,9 @@ after a clean window. The next run of a guard begins where the last one ended. A
 service has throttled before is tried again only after more and more clean windows, since each such
 attempt costs a batch of rejected requests.
 
+What one object of a batch is refused for longer than a service counts the calls of the whole app is
+its own matter: whoever has a mailbox refuse everybody must not keep the app from all others.
+
 Every request of Exoguard is idempotent, so every call may be retried.
 """
 
@@ -32,14 +35,14 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from core.errors import Unavailable
 
-RELIES_ON = ("graph-request-limit",)
+RELIES_ON = ("graph-mailbox-limit", "graph-request-limit")
 
 log = logging.getLogger(__name__)
 
 TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 THROTTLED_STATUSES = frozenset({429, 503})
 
-UNAVAILABLE, FAILED_DEPENDENCY = 503, 424
+TOO_MANY, UNAVAILABLE, FAILED_DEPENDENCY = 429, 503, 424
 
 MIN_DOWN = 2
 """So many objects of a batch are unavailable at the least where the service itself is."""
@@ -47,8 +50,13 @@ INITIAL_BACKOFF = 0.5
 MAX_BACKOFF = 30.0
 RETRY_AFTER_FACTOR = 3
 MAX_CLEAN_WINDOWS = 64
-# Seconds. A longer Retry-After is shortened to this; the service can repeat it then.
-MAX_RETRY_AFTER = 3_600.0
+SHARED_WINDOW = 10.0
+"""Seconds for which Graph counts what is read by an app as a whole; of one mailbox it counts ten
+minutes (Microsoft Learn: Graph service-specific throttling limits).
+"""
+# Seconds, the longest window there is. A longer Retry-After is shortened to this; the service can
+# repeat it then.
+MAX_RETRY_AFTER = 600.0
 
 
 class RetryableError(Unavailable):
@@ -57,7 +65,7 @@ class RetryableError(Unavailable):
     `wait_seconds` is the service's Retry-After, None if there was no usable one. With
     `is_throttled`, the service rejected the call because of load, so all callers slow down. With
     `concerns_one`, that is so of one object of a batch as far as is known: a mailbox that is moved
-    is not available either.
+    is not available either, and one that is asked for too much refuses for minutes.
     """
 
     def __init__(
@@ -99,11 +107,13 @@ def retryable_status(
     """
     if status not in TRANSIENT_STATUSES:
         return None
+    wait = parse_retry_after(retry_after_header)
+    is_own = status == UNAVAILABLE or (status == TOO_MANY and (wait or 0.0) > SHARED_WINDOW)
     return RetryableError(
         f"{operation}: HTTP {status}",
-        wait_seconds=parse_retry_after(retry_after_header),
+        wait_seconds=wait,
         is_throttled=status in THROTTLED_STATUSES,
-        concerns_one=is_inner and status == UNAVAILABLE,
+        concerns_one=is_inner and is_own,
     )
 
 

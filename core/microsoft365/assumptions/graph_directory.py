@@ -409,6 +409,17 @@ REQUEST_LIMIT = Assumption(
     otherwise="Requests are throttled and slowed down; nothing is lost.",
     depends=Dependents(settings=("GRAPH_CONCURRENCY",)),
 )
+MAILBOX_LIMIT = Assumption(
+    id="graph-mailbox-limit",
+    assumed="What an app reads is counted within ten seconds, what it reads of one mailbox within "
+    "ten minutes: what a few requests of a $batch are refused for longer is a matter of their "
+    "mailboxes.",
+    standing=Standing.UNSEEN,
+    source="microsoft-graph-docs, service-specific throttling limits (Outlook, identity, reports)",
+    dated="2025-01",
+    otherwise="One more batch is refused before all wait.",
+    depends=Dependents(settings=("GRAPH_CONCURRENCY",)),
+)
 BATCH_ORDER = Assumption(
     id="graph-batch-order",
     assumed="The answers of a $batch come in any order, each with its id, and are throttled one "
@@ -457,5 +468,6 @@ ASSUMPTIONS = (
     APP_CREDENTIALS,
     REPORT_BACKOFF,
     REQUEST_LIMIT,
+    MAILBOX_LIMIT,
     BATCH_ORDER,
 )

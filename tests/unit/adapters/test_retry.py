@@ -122,6 +122,32 @@ def test_one_object_of_a_batch_that_is_unavailable_slows_nobody_else_down() -> N
         assert (both.wait_seconds, both.is_throttled) == expected
 
 
+@pytest.mark.parametrize("after", ["11", "300", "3600"])
+def test_one_object_of_a_batch_that_refuses_for_long_keeps_nobody_else_waiting(after: str) -> None:
+    one = retryable_inner_status(429, {"Retry-After": after}, "m1")
+    assert one is not None
+    assert one.concerns_one
+    seconds = float(after)
+    for count, size, is_throttled in ((1, 20, False), (9, 20, False), (10, 20, True), (2, 2, True)):
+        both = longest_wait([one] * count, size)
+        assert (both.wait_seconds, both.is_throttled) == (seconds, is_throttled)
+    slow = retryable_inner_status(429, {"Retry-After": "10"}, "m2")
+    assert slow is not None
+    both = longest_wait([one, slow], 20)
+    assert (both.wait_seconds, both.is_throttled) == (10.0, True)
+    # The answer to a request of its own says nothing about whom it is for.
+    whole = retryable_status(429, after, "m1")
+    assert whole is not None
+    assert not whole.concerns_one
+
+
+@pytest.mark.parametrize("after", ["0", "1", "10", None])
+def test_what_may_be_counted_for_the_whole_app_everybody_waits_for(after: str | None) -> None:
+    one = retryable_inner_status(429, {"Retry-After": after} if after else {}, "m1")
+    assert one is not None
+    assert (one.is_throttled, one.concerns_one) == (True, False)
+
+
 async def test_a_call_waits_as_long_as_it_was_asked_to() -> None:
     clock = SleepClock()
     attempt, tries = failing(RetryableError("busy", wait_seconds=30.0, is_throttled=True))
