@@ -47,15 +47,18 @@ test: ready ## Lint, types, import contracts, infrastructure and all tests
 	@$(PYTHON) -m pytest --numprocesses=$(WORKERS) --durations=10 $(ARGS)
 
 # The first process that imports something compiles it, and those that begin at the same time do so
-# all at once: before several of them run the tests, one looks at what there is to run, unless
-# nothing has changed since one did.
+# all at once: before several of them run the tests, one looks at what there is to run that is new
+# since one did; at everything, where what runs it is.
 COMPILED = .pytest_cache/compiled
+NEW_FILES = $(foreach file,$?,$(if $(filter test_%,$(notdir $(file))),$(file)))
+NEW_TESTS = $(if $(filter-out %.py,$?),tests,$(strip $(NEW_FILES)))
 
 collect: ready $(COMPILED)
 
 $(COMPILED): Makefile pyproject.toml requirements-dev.txt $(shell find $(TYPED) -name '*.py') | ready
 	@echo "==> pytest: what there is to test"
-	@found=$$($(PYTHON) -m pytest --numprocesses=0 --collect-only -qq $(ARGS)) || { echo "$$found"; exit 1; }
+	@$(if $(or $(ARGS),$(NEW_TESTS)),found=$$($(PYTHON) -m pytest --numprocesses=0 --collect-only -qq \
+		$(or $(ARGS),$(NEW_TESTS))) || { echo "$$found"; exit 1; },true)
 	@$(if $(ARGS),true,mkdir -p $(@D) && touch $@)
 
 check: test ## The same as make test

@@ -202,14 +202,15 @@ def test_two_large_sets_leave_room_in_the_one_they_become(some: int, others: int
 
 
 def test_a_hundred_thousand_names_take_two_megabytes_while_they_are_noted() -> None:
+    names = [f"{number:08x}-mailbox" for number in range(100_000)]
     tracemalloc.start()
     try:
         seen = IdSet()
-        assert all(seen.add(f"{number:08x}-mailbox") for number in range(100_000))
+        assert all(map(seen.add, names))
         assert tracemalloc.get_traced_memory()[1] < 2 * 1024 * 1024
     finally:
         tracemalloc.stop()
-    assert not any(seen.add(f"{number:08x}-mailbox") for number in range(0, 100_000, 97))
+    assert not any(map(seen.add, names[::97]))
 
 
 async def test_whoever_gives_up_asking_does_not_take_the_answer_from_the_others() -> None:
