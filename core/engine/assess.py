@@ -10,10 +10,14 @@ from core.engine.first_look import mark_unread_object, was_preexisting
 from core.engine.self_findings import RECURRING_PATIENCE
 from core.engine.truncation import sanitize_finding, truncate_finding, truncate_text
 from core.engine.widening import (
+    ACCEPTED_FACT,
+    add_ended_exemption,
     add_exemption_fact,
     close_as_exempt,
     exceeds_exemption,
+    mark_accepted,
     mark_beyond_exemption,
+    was_accepted,
 )
 from core.model.cases import Case, Notification
 from core.model.findings import Finding, Severity, Verdict
@@ -78,8 +82,10 @@ def assess_finding(
     exempt = assess_exemption(context, key, finding, old, is_self_check)
     if exempt:
         return exempt
-    is_beyond = context.get_exempt_until(key, finding, is_self_check) is not None
+    exemption = context.find_exemption(key, finding, is_self_check)
+    is_beyond = exemption is not None and exemption.until > context.now
     finding = add_exemption_fact(finding, is_beyond)
+    finding = add_ended_exemption(finding, exemption, context.now)
     applied = context.get_applied_changes(key)
     if (
         old
@@ -100,9 +106,10 @@ def assess_finding(
             notification=Notification.NONE,
         )
     known = old is not None and old.closed_at is None
-    preexisting = finding.asks_if_preexisting and was_preexisting(context, key, old, finding)
-    if preexisting:
-        finding = finding.as_question()
+    preexisting = finding.asks_if_preexisting and was_preexisting(context, old, finding)
+    accepted = finding.asks_if_preexisting and was_accepted(old, exemption)
+    if preexisting or accepted:
+        finding = finding.as_question(None if preexisting else ACCEPTED_FACT)
     case = (
         update_case(context, old, finding)
         if known and old
@@ -117,6 +124,7 @@ def assess_finding(
             untold_change_at=old.untold_change_at,
         )
     case = keep_history(case, old if is_beyond else None, preexisting)
+    case = mark_accepted(case) if accepted else case
     case = date_case(context, case, finding, old, is_beyond=is_beyond)
     if len(applied) >= FLAP_COUNT and finding.changes and not case.deferred_at:
         case = defer_case(case, Verdict.CONTESTED, context.now)

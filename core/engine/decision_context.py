@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from core.engine.open_folds import FoldedPlace
 from core.engine.self_findings import UNAUTHORIZED_EXEMPTION, UNREADABLE
 from core.keys import PREFIX_LENGTH, build_object_key, hash_parts
+from core.model.cases import Exemption
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding
 from core.model.guards import GuardConfig, Mode
@@ -113,17 +114,19 @@ class DecisionContext:
         what its guard says no exemption of an object covers. An unauthorized exemption cannot be
         silenced by another exemption.
         """
+        found = self.find_exemption(key, finding, is_self_check)
+        return found.until if found and found.until > self.now else None
+
+    def find_exemption(self, key: str, finding: Finding, is_self_check: bool) -> Exemption | None:
+        """The exemption that covers a finding, or did until it ended; one in force comes first."""
         if finding.kind == UNAUTHORIZED_EXEMPTION:
             return None
         is_about_case = is_self_check or finding.needs_own_exemption
         subjects = [key] if is_about_case else [key, finding.object_id]
         if place := self.folded.get(key):
             subjects.append(place.fold_key)
-        for subject in subjects:
-            exemption = self.snapshot.exemptions.get(subject)
-            if exemption and exemption.until > self.now:
-                return exemption.until
-        return None
+        found = filter(None, map(self.snapshot.exemptions.get, subjects))
+        return max(found, key=lambda one: one.until, default=None)
 
     def is_initial_reading(self, sources: Collection[str]) -> bool:
         """Whether one of the sources is read for the first time."""

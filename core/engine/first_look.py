@@ -18,22 +18,12 @@ from core.tenant.sources import JUDGEMENT
 RELIES_ON = ("write-first-look",)
 
 
-def was_preexisting(
-    context: DecisionContext, case_key: str, case: Case | None, finding: Finding
-) -> bool:
-    """Whether the finding may have been there when the guard first read its object.
-
-    An open case says so. What an operator exempted once is a question again when that ends, or when
-    it goes further than what was accepted.
+def was_preexisting(context: DecisionContext, case: Case | None, finding: Finding) -> bool:
+    """Whether the finding may have been there when the guard first read its object. An open case
+    says so.
     """
     if case and case.closed_at is None:
-        return case.baselined or case.accepted_reaches is not None
-    exemptions = context.snapshot.exemptions
-    place = context.folded.get(case_key)
-    if case_key in exemptions or finding.object_id in exemptions:
-        return True
-    if place and place.fold_key in exemptions:
-        return True
+        return case.baselined
     return context.is_initial_reading(finding.sources) or any(
         is_first_reading(context, source, finding.object_id)
         for source in (*finding.sources, JUDGEMENT)

@@ -133,7 +133,7 @@ def is_foldable(case: Case) -> bool:
         or case.acknowledged_at
         or case.turn_count
         or case.absent_since
-        or case.accepted_reaches is not None
+        or case.accepted_reaches
         or case.unread_since_first_look
     )
 
@@ -147,7 +147,7 @@ def build_member(case: Case, finding: Finding) -> FoldedMember:
         extent=hash_extent(finding),
         plan=hash_plan(finding),
         held_since=case.held_since,
-        baselined=case.baselined,
+        baselined=case.baselined or case.accepted_reaches is not None,
         escalated=case.escalated,
     )
 

@@ -8,15 +8,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from core.model.cases import Case, Notification
+from core.model.cases import Case, Exemption, Notification
 from core.model.findings import Fact, Finding
 from core.model.reach import add_reaches, goes_further, limit_reaches
+from core.tenant.quoting import quote_text
+from core.time_format import format_time
 
 # The row of a closed case is deleted after 90 days, and with it what was accepted.
 REFRESH_AFTER = timedelta(days=60)
 BEYOND_EXEMPTION_FACT = Fact(
     "", "an operator exempted it as it was; it goes further now, which nobody accepted"
 )
+ACCEPTED_FACT = Fact(
+    "",
+    "an operator accepted it once, or its object: an operator decides; in enforce mode the guard "
+    "changes it only if it ends and comes back",
+)
+MAX_REASON_LENGTH = 200
 
 
 def note_widening(case: Case, finding: Finding, now: datetime) -> Case:
@@ -38,6 +46,33 @@ def add_exemption_fact(finding: Finding, is_beyond: bool) -> Finding:
     if not is_beyond:
         return finding
     return replace(finding, facts=(BEYOND_EXEMPTION_FACT, *finding.facts))
+
+
+def was_accepted(case: Case | None, exemption: Exemption | None) -> bool:
+    """Whether an operator accepted a finding once: it is a question again when that ends, or when
+    it goes further. An open case says so.
+    """
+    if case and case.closed_at is None:
+        return case.accepted_reaches is not None
+    return exemption is not None
+
+
+def mark_accepted(case: Case) -> Case:
+    """The case of what an operator accepted until a date that has passed. It is no old stock: it is
+    told like any other.
+    """
+    return case if case.accepted_reaches is not None else replace(case, accepted_reaches=())
+
+
+def add_ended_exemption(finding: Finding, exemption: Exemption | None, now: datetime) -> Finding:
+    """The finding, saying who accepted it and why, where that has ended."""
+    if exemption is None or exemption.until > now:
+        return finding
+    who, why = (
+        quote_text(one, MAX_REASON_LENGTH) for one in (exemption.granted_by, exemption.reason)
+    )
+    ended = Fact("exempt before", f"until {format_time(exemption.until)}, by {who}: {why}")
+    return replace(finding, facts=(ended, *finding.facts))
 
 
 def exceeds_exemption(case: Case | None, finding: Finding) -> bool:

@@ -168,14 +168,16 @@ class Finding:
         """The identity of the finding, the same in every run."""
         return build_object_key(self.object_id, guard, self.kind, self.fingerprint)
 
-    def as_question(self) -> "Finding":
-        """The finding without its changes, for an operator to decide."""
+    def as_question(self, why: Fact | None = None) -> "Finding":
+        """The finding without its changes, for an operator to decide; `why` says why, by default
+        that it was so at the first look.
+        """
         if not self.changes:
             return self
         return replace(
             self,
             verdict=self.preexisting_verdict,
-            facts=(*self.facts, PREEXISTING_FACT),
+            facts=(*self.facts, why or PREEXISTING_FACT),
             changes=(),
         )
 

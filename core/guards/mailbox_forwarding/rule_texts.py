@@ -164,6 +164,9 @@ def build_rules_advice(items: Sequence[InboxRuleForward]) -> str:
         parts.append(f"{start}{',' if len(items) > 1 else ''} unless they made {made}.")
         parts.append("If they did not, reset access.")
     if others:
+        if not plain:
+            made = "it" if len(items) == 1 else "them"
+            parts.append(f"Ask the owner; unless they made {made}, reset access.")
         subject = "It" if len(items) == 1 else f"Of the rules, {format_rule_names(others)}"
         parts.append(f"{subject} can be changed through Exchange only. {CLIENT_RULES_WARNING}")
     return " ".join(parts)

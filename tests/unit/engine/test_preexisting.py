@@ -5,11 +5,14 @@ from dataclasses import replace
 import pytest
 
 from core.engine.apply import apply_changes, group_records
+from core.engine.open_folds import build_member, is_foldable
 from core.engine.plan import plan_changes
 from core.engine.reconcile import reconcile_batch
-from core.model.cases import Exemption
+from core.engine.widening import ACCEPTED_FACT
+from core.model.cases import Exemption, Notification
 from core.model.changes import ChangeRecord, ChangeState
 from core.model.findings import Finding, Verdict
+from core.model.reach import Reach
 from core.model.state import GuardSnapshot, GuardState
 from core.notifications.run_cards import build_cards
 from core.ports import World
@@ -43,6 +46,7 @@ from tests.support.fakes.clock import START, Clock
 from tests.support.fakes.ledger import FakeLedger
 from tests.support.fakes.tenant import FakeTenant
 
+NONE = Notification.NONE
 FRESH = GuardSnapshot(state=GuardState())
 CLEAR = ClearMailboxForward("a")
 
@@ -200,8 +204,40 @@ def test_what_an_operator_exempted_is_a_question_again_when_the_exemption_ends(
     memory = GuardSnapshot(state=STATE, exemptions={subject: exemption})
     held = make_plan(build_scene(memory), [build_stock_finding()])
     assert held.reported_findings[0].state == "exempt"
+    memory = apply_plan(held, memory)
     after = make_plan(build_scene(memory, now=START + 2 * DAY), [build_stock_finding()])
-    assert (after.changes_to_apply, after.reported_findings[0].verdict) == ((), Verdict.ASK)
+    (found,) = [row for row in after.reported_findings if row.key == KEY]
+    assert (after.changes_to_apply, found.verdict) == ((), Verdict.ASK)
+    # It is told like anything else, with who accepted it and why, and not as stock of a first look.
+    (case,) = [case for case in after.cases if case.key == KEY]
+    assert (found.state, case.baselined, case.notification) == ("new", False, Notification.OPENED)
+    texts = [str(fact) for fact in case.facts]
+    assert texts[0] == "exempt before: until 2026-11-21 06:00 UTC, by Dana: a partner"
+    assert texts[-1] == ACCEPTED_FACT.text
+    # So it stays, until it ends and comes back.
+    memory = apply_plan(after, memory)
+    later = make_plan(build_scene(memory, now=START + 3 * DAY), [build_stock_finding()])
+    (known,) = [row for row in later.reported_findings if row.key == KEY]
+    assert (later.changes_to_apply, known.verdict, known.state) == ((), Verdict.ASK, "known")
+
+
+def test_what_no_exemption_of_an_object_covers_is_new_in_an_object_that_is_exempt() -> None:
+    exemption = Exemption.grant("a", "Dana", "a partner", START + 9 * DAY, START)
+    memory = GuardSnapshot(state=STATE, exemptions={"a": exemption})
+    hidden = replace(build_stock_finding(), needs_own_exemption=True)
+    found = make_plan(build_scene(memory), [hidden])
+    assert [row.state for row in found.reported_findings if row.key == KEY] == ["new"]
+    assert [case.baselined for case in found.cases if case.key == KEY] == [False]
+    assert [row.kind for row in found.changes_to_apply] == ["ClearMailboxForward"]
+
+
+def test_what_was_accepted_is_folded_as_a_question() -> None:
+    told = replace(next(iter(build_known_snapshot().cases.values())), notification=NONE)
+    accepted = replace(told, accepted_reaches=())
+    assert is_foldable(accepted)
+    assert not is_foldable(replace(told, accepted_reaches=(Reach.of(["send"]),)))
+    assert build_member(accepted, build_stock_finding()).baselined
+    assert not build_member(told, build_stock_finding()).baselined
 
 
 def test_a_finding_that_does_not_ask_is_changed_whenever_it_appeared() -> None:

@@ -16,7 +16,9 @@ from core.engine.first_look import (
 )
 from core.engine.reconcile import is_worth_keeping
 from core.engine.self_findings import UNREADABLE, build_object_finding
+from core.engine.widening import was_accepted
 from core.model.cases import Case, Exemption, Notification
+from core.model.findings import Finding
 from core.model.reach import Reach
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.tenant.readings import ReadFailure
@@ -58,23 +60,55 @@ def build_context(
     [
         (OPEN_CASE, False),
         (replace(OPEN_CASE, baselined=True), True),
-        (replace(OPEN_CASE, accepted_reaches=(Reach.of(["send"]),)), True),
+        # What was accepted is no old stock.
+        (replace(OPEN_CASE, accepted_reaches=(Reach.of(["send"]),)), False),
         (replace(OPEN_CASE, closed_at=START, baselined=True), False),
         (None, False),
     ],
     ids=["open", "adopted", "accepted", "closed", "new"],
 )
 def test_an_open_case_says_whether_its_finding_was_there(case: Case | None, expected: bool) -> None:
-    assert was_preexisting(build_context(), KEY, case, FOUND) is expected
+    assert was_preexisting(build_context(), case, FOUND) is expected
 
 
 @pytest.mark.parametrize(
-    ("exempt", "expected"), [(KEY, True), ("a", True), ("b", False), (MARKED.key, True)]
+    ("exempt", "expected"), [(KEY, False), ("a", False), ("b", False), (MARKED.key, True)]
 )
-def test_what_was_exempt_once_may_have_been_there(exempt: str, expected: bool) -> None:
-    assert was_preexisting(build_context(exempt=exempt), KEY, None, FOUND) is expected
-    of_case = was_preexisting(build_context(exempt=exempt), KEY, OPEN_CASE, FOUND)
-    assert of_case is False
+def test_only_what_was_unread_and_exempt_may_have_been_there(exempt: str, expected: bool) -> None:
+    assert was_preexisting(build_context(exempt=exempt), None, FOUND) is expected
+    assert was_preexisting(build_context(exempt=exempt), OPEN_CASE, FOUND) is False
+
+
+@pytest.mark.parametrize(
+    ("exempt", "finding", "is_self_check", "expected"),
+    [
+        (KEY, FOUND, False, True),
+        ("a", FOUND, False, True),
+        ("b", FOUND, False, False),
+        # An exemption of the object never covered these, and is none of theirs when it ends.
+        ("a", replace(FOUND, needs_own_exemption=True), False, False),
+        (KEY, replace(FOUND, needs_own_exemption=True), False, True),
+        ("a", FOUND, True, False),
+    ],
+)
+def test_what_an_exemption_covered_was_accepted(
+    exempt: str, finding: Finding, is_self_check: bool, expected: bool
+) -> None:
+    found = build_context(exempt=exempt).find_exemption(KEY, finding, is_self_check)
+    assert was_accepted(None, found) is expected
+    assert was_accepted(replace(OPEN_CASE, closed_at=START), found) is expected
+    # An open case says so.
+    assert was_accepted(OPEN_CASE, found) is False
+    assert was_accepted(replace(OPEN_CASE, accepted_reaches=()), None) is True
+
+
+def test_of_two_exemptions_the_one_that_ends_last_counts() -> None:
+    context = build_context(exempt=KEY)
+    of_object = Exemption("a", "admin", "known", START + DAY)
+    exemptions = {**context.snapshot.exemptions, "a": of_object}
+    context = replace(context, snapshot=replace(context.snapshot, exemptions=exemptions))
+    assert context.find_exemption(KEY, FOUND, is_self_check=False) == of_object
+    assert context.get_exempt_until(KEY, FOUND, is_self_check=False) == START + DAY
 
 
 @pytest.mark.parametrize("sources", [("other",), (SURFACE, "other")])
@@ -82,13 +116,11 @@ def test_a_source_that_is_read_for_the_first_time_shows_what_was_there(
     sources: tuple[str, ...],
 ) -> None:
     found = replace(FOUND, sources=sources)
-    assert was_preexisting(build_context(), KEY, None, found)
+    assert was_preexisting(build_context(), None, found)
     known = replace(STATE, baselined_sources=frozenset({SURFACE, "other"}))
-    assert not was_preexisting(build_context(state=known), KEY, None, found)
+    assert not was_preexisting(build_context(state=known), None, found)
     # One of the sources missed this object at its first look.
-    assert was_preexisting(build_context(MARKED, state=known), KEY, None, found) is (
-        SURFACE in sources
-    )
+    assert was_preexisting(build_context(MARKED, state=known), None, found) is (SURFACE in sources)
 
 
 def test_an_object_is_first_read_where_it_could_not_be_read_before() -> None:

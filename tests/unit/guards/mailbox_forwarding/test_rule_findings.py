@@ -352,7 +352,9 @@ def test_a_hidden_rule_that_sends_to_a_colleague_in_full() -> None:
         "whether the owner knows of it cannot be seen",
     )
     assert found.sources == (HIDDEN_RULES, MAILBOXES, INBOX_RULES)
-    assert found.advice.startswith("It can be changed through Exchange only.")
+    assert found.advice.startswith(
+        "Ask the owner; unless they made it, reset access. It can be changed "
+    )
     assert found.needs_own_exemption
     assert found.asks_if_preexisting
     assert found.preexisting_verdict == Verdict.COULD_NOT_TELL

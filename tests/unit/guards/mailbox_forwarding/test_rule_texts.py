@@ -232,7 +232,11 @@ OFF, UNSEEN = change(enabled=False), replace(change(name="Two"), visibility=HIDD
             (RULE,),
             "Ask the owner; disable the rule unless they made it. If they did not, reset access.",
         ),
-        ((UNSEEN,), f"It can be changed through Exchange only. {WARNING}"),
+        (
+            (UNSEEN,),
+            "Ask the owner; unless they made it, reset access. It can be changed through Exchange "
+            f"only. {WARNING}",
+        ),
         (
             (RULE, OFF),
             "Ask the owner; disable these rules: One, unless they made them. If they did not, "

@@ -48,7 +48,7 @@ def test_it_is_said_which_rules_they_are_and_what_to_do_about_them() -> None:
     assert "rule: One" in format_facts(finding.facts)
     assert "hidden from Outlook: only Exchange shows it" in format_facts(finding.facts)
     assert finding.sources == (HIDDEN_RULES, MAILBOXES, INBOX_RULES)
-    assert finding.advice.startswith("It can be changed through Exchange only.")
+    assert finding.advice.startswith("Ask the owner; unless they made it, reset access. It can be ")
     assert any("InboxRule" in step.command for step in finding.steps)
 
 
