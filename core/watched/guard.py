@@ -24,7 +24,7 @@ from core.watched.items import (
 from core.watched.judge import WATCHED_VERDICT_TEXTS, judge
 from core.watched.left_out import add_shown, look_at_missing
 from core.watched.memory import FIRST_LOOK, MAX_ITEMS, MAX_PARTS, compare_items
-from core.watched.odd_objects import Description, describe_items
+from core.watched.odd_objects import Description, describe_items, list_unread_objects
 from core.watched.own_domains import DOMAIN_SOURCES, add_missing_domains
 
 MAX_TOKENS = MAX_TRAITS * MAX_PARTS
@@ -205,9 +205,12 @@ def compare_collection(
     not speak of the `unread` items, nor of those that are missing for the first time: a page may
     have been left out.
     """
+    lost = list_unread_objects(collection, read)
+    partly = {one.source for one in lost}
     gaps = [
         replace(failure, source=collection.source, object_id="")
         for name in collection.needs
+        if name not in partly
         for failure in read[name].failures
         if not failure.optional
     ]
@@ -218,7 +221,10 @@ def compare_collection(
         if failure.optional or name in collection.uses
     ]
     rows = SourceRows(
-        {name: None if has_gap(read[name]) else read[name].items for name in collection.sources},
+        {
+            name: None if has_gap(read[name]) and name not in partly else read[name].items
+            for name in collection.sources
+        },
         context.policy.now,
     )
     if not gaps and any(rows[name] is None for name in collection.needs):
@@ -230,7 +236,7 @@ def compare_collection(
             for name in collection.needs
             for one in read[name].failures
         ] or [ReadFailure(collection.source, "a list was not read to its end")]
-    described = describe_items(collection, rows) if not gaps else Description()
+    described = describe_items(collection, rows, lost) if not gaps else Description()
     if described.reason:
         gaps = [ReadFailure(collection.source, described.reason)]
     elif described.may_lack and is_first_look(collection, context):
@@ -239,7 +245,7 @@ def compare_collection(
         gaps = [ReadFailure(collection.source, f"{odd.name}: {odd.reason}"[:MAX_REASON_LENGTH])]
     if gaps:
         return build_gap(gaps, details), None
-    details += (one.build_failure(collection.source) for one in described.odd)
+    details += dict.fromkeys(one.build_failure(collection.source) for one in described.odd)
     return compare_described(collection, described, context, unread, details)
 
 

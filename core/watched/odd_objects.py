@@ -1,4 +1,5 @@
-"""Objects that nobody understands: each is left out and told by name, and the rest is compared.
+"""Objects that nobody understands, or that alone could not be read: each is left out and told by
+name, and the rest is compared.
 
     describe ─► a mistake: which object? ─► without it ─► describe
                   └─► none alone, too many, or all the others depend on it: the whole is unread
@@ -7,14 +8,14 @@ Whoever can make one odd object must not blind a guard to the others. Nothing is
 is left out: what it makes up stays as it is remembered, and so does what others may have from it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from core.errors import MISTAKES, explain_error
 from core.tenant.configuration import Configuration
 from core.tenant.quoting import quote_text
-from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure
+from core.tenant.readings import UNIDENTIFIED_PREFIX, ReadFailure, Reading
 from core.watched.items import (
     ANY,
     MAX_NAME_LENGTH,
@@ -41,6 +42,8 @@ class OddObject:
     """The ids of the items that it makes up."""
     may_lack: tuple[str, ...] = ()
     """The beginnings of the tokens that items of other objects may lack."""
+    permission: str = ""
+    """The permission that is missing to read it."""
 
     @property
     def name(self) -> str:
@@ -55,10 +58,16 @@ class OddObject:
         return ReadFailure(
             source,
             self.reason,
-            known or f"{UNIDENTIFIED_PREFIX}{self.item.id or self.source}",
+            known or mark_unidentified(self.item.id or self.source),
             self.name,
+            permission=self.permission,
             optional=self.is_detail,
         )
+
+
+def mark_unidentified(name: str) -> str:
+    """The id of what may be any object."""
+    return name if name.startswith(UNIDENTIFIED_PREFIX) else f"{UNIDENTIFIED_PREFIX}{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +90,46 @@ class Description:
         return tuple({token: None for one in self.odd for token in one.may_lack})
 
 
-def describe_items(collection: WatchedCollection, rows: SourceRows) -> Description:
-    """The items that objects make up, those left out that nobody understands; or why none of them
-    can be compared: then a collection is unread, and those beside it are compared all the same.
+def list_unread_objects(
+    collection: WatchedCollection, read: Mapping[str, Reading[Configuration]]
+) -> tuple[OddObject, ...]:
+    """The objects that alone could not be read of sources that were, where others can be compared
+    without them; none where a source as a whole was not read, or too many of its objects.
     """
-    odd = list[OddObject]()
+    found = [
+        OddObject(
+            source,
+            Configuration(source, failure.object_id, failure.subject, {}),
+            failure.reason,
+            may_lack=(ANY,),
+            permission=failure.permission,
+        )
+        for source in collection.needs
+        if can_lack_objects(collection, source) and is_partly_read(read[source])
+        for failure in read[source].failures
+        if not failure.optional
+    ]
+    return tuple(found) if len(found) <= MAX_ODD else ()
+
+
+def can_lack_objects(collection: WatchedCollection, source: str) -> bool:
+    """Whether other objects can be compared without one of a source."""
+    return source in collection.object_sources or source in collection.may_lack
+
+
+def is_partly_read(reading: Reading[Configuration]) -> bool:
+    """Whether a source was read but for objects that are known."""
+    return reading.complete and all(one.object_id for one in reading.failures)
+
+
+def describe_items(
+    collection: WatchedCollection, rows: SourceRows, lost: Iterable[OddObject] = ()
+) -> Description:
+    """The items that objects make up, those left out that nobody understands, beside those that are
+    `lost` already; or why none of them can be compared: then a collection is unread, and those
+    beside it are compared all the same.
+    """
+    odd = list(lost)
     while True:
         try:
             return Description(tuple(collection.describe(rows)), tuple(odd))
@@ -94,7 +138,7 @@ def describe_items(collection: WatchedCollection, rows: SourceRows) -> Descripti
         found = find_odd_object(collection, rows, reason)
         named = f"{found.name}: {reason}" if found else reason
         weighed = weigh_omission(collection, found) if found else None
-        if weighed is None or len(odd) == MAX_ODD:
+        if weighed is None or len(odd) >= MAX_ODD:
             return Description(reason=named[:MAX_REASON_LENGTH])
         odd.append(weighed)
         rows = leave_out(rows, weighed)

@@ -120,7 +120,8 @@ EXCLUDED_GROUPS = WatchedCollection(
     needs=(POLICY, EXCLUDED_GROUP),
     uses=(ROLE_HOLDER,),
     items_of=(),
-    may_lack={EXCLUDED_GROUP: (ANY,)},
+    # A policy may be the only one that leaves out a group.
+    may_lack={POLICY: (ANY,), EXCLUDED_GROUP: (ANY,)},
     describe=describe_excluded_group,
     restore=restore_group,
     advice="Ask whoever changed it, by telephone.",

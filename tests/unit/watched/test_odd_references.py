@@ -192,3 +192,34 @@ def test_an_app_is_unread_with_its_principal_and_others_are_compared() -> None:
     assert [one.object_id for one in found.failures] == ["id-a"]
     assert not found.covers((OPENINGS.source,), "id-a")
     assert found.covers((OPENINGS.source,), "id-b")
+
+
+EXCLUDED = "excluded-group"
+
+
+def policy_without(name: str, *groups: object, state: object = "enabled") -> Configuration:
+    """A Conditional Access policy that leaves groups out."""
+    users = {"excludeGroups": list(groups)}
+    return row("conditional-access-policy", name, state=state, conditions={"users": users})
+
+
+@pytest.mark.parametrize("odd", [{"state": 7}, {"groups": [7]}])
+async def test_who_else_is_exempt_is_told_beside_a_policy_that_nobody_understands(
+    odd: dict[str, Any],
+) -> None:
+    looks = Looks(COLLECTIONS[EXCLUDED])
+
+    def group(name: str, *members: str) -> Configuration:
+        return Configuration(EXCLUDED, name, name, {"members": [{"id": one} for one in members]})
+
+    policies = [policy_without("P", "g1"), policy_without("Q", "g2")]
+    await looks.look([*policies, group("g1", "ann"), group("g2", "ben")])
+    broken = policy_without("Q", *odd.get("groups", ["g2"]), state=odd.get("state", "enabled"))
+    then = [policies[0], broken, group("g1", "ann", "eve"), group("g2", "ben", "mallory")]
+    assert await look_on(looks, then) == ["g1 wider"]
+    assert [(one.object_id, one.subject) for one in looks.failures] == [
+        (f"{UNIDENTIFIED_PREFIX}id-q", "Q")
+    ]
+    assert not looks.covers("g2")
+    # Who came meanwhile is news once it can be told.
+    assert await look_on(looks, [*policies, *then[2:]]) == ["g1 wider", "g2 wider"]

@@ -169,7 +169,11 @@ def test_of_what_is_unread_the_reading_does_not_speak() -> None:
     ("reading", "reason"),
     [
         (Reading((), (ReadFailure(RULES, "HTTP 503"),)), "HTTP 503"),
-        (Reading((), (ReadFailure(RULES, "HTTP 503", "d1"),)), "HTTP 503"),
+        (Reading((), (ReadFailure(RULES, "HTTP 503", "d1"),), complete=False), "HTTP 503"),
+        (
+            Reading((), tuple(ReadFailure(RULES, "HTTP 503", f"d{at}") for at in range(6))),
+            "HTTP 503",
+        ),
         (
             Reading((), (ReadFailure(RULES, "no licence", optional=True),)),
             "it was read before and no longer is: no licence",
@@ -239,6 +243,46 @@ def test_one_odd_object_is_unread_by_name_and_the_others_are_compared() -> None:
     known |= remember(found)
     understood, _ = compare(Reading((door("d1", "a"), door("d2", "b"))), known, at=later)
     assert [one.object_id for one in understood.items] == ["d1"]
+
+
+def test_one_object_that_could_not_be_read_keeps_no_other_from_being_compared() -> None:
+    lost = ReadFailure(RULES, "it is hidden", "d2", "door d2", permission="Read.Hidden")
+    read = Reading((door("d1"), door("d2"), door("d3")))
+    known = remember(compare(read)[0])
+    for day in (1, 2, 3):
+        partly = Reading((door("d1", "a"),), (lost,))
+        found, _ = compare(partly, known, at=NOW + timedelta(days=day))
+        # Whether another one is gone is not known: it may be what was not read.
+        assert [one.object_id for one in found.items] == ["d1"]
+        (failure,) = found.failures
+        assert (failure.source, failure.reason) == (DOORS.source, "it is hidden")
+        assert (failure.object_id, failure.subject, failure.permission) == (
+            f"{UNIDENTIFIED_PREFIX}d2",
+            "door d2",
+            "Read.Hidden",
+        )
+        assert not found.covers((DOORS.source,), "d3")
+        known |= remember(found)
+    # A row without an id may be any object.
+    nameless = replace(lost, object_id=f"{UNIDENTIFIED_PREFIX}1")
+    found, _ = compare(Reading((door("d1", "a"),), (nameless,)), known)
+    assert found.failures[0].object_id == f"{UNIDENTIFIED_PREFIX}1"
+    # The first look waits until all was read.
+    assert compare(Reading((door("d1"),), (lost,)))[0].known_traits == ()
+
+
+def test_without_a_row_by_which_others_are_judged_nothing_is_compared() -> None:
+    judging = replace(DOORS, needs=(RULES, DOMAINS))
+    known = remember(compare(Reading((door("d1"),)), collection=judging, read=NO_DOMAINS)[0])
+    lost = {DOMAINS: Reading[Configuration]((), (ReadFailure(DOMAINS, "odd", "x.example"),))}
+    found, _ = compare(Reading((door("d1", "a"),)), known, collection=judging, read=lost)
+    assert found.failures == (ReadFailure(judging.source, "odd"),)
+    adding = replace(judging, may_lack={DOMAINS: ()})
+    found, _ = compare(Reading((door("d1", "a"),)), known, collection=adding, read=lost)
+    assert found.complete
+
+
+NO_DOMAINS = {DOMAINS: Reading[Configuration]()}
 
 
 def test_no_first_look_is_taken_where_others_may_lack_something() -> None:
