@@ -75,6 +75,13 @@ def render_line_group(context: CardContext, group: CaseGroup) -> CardElement:
     return make_container([make_text_block(text, spacing="None")], separator=True)
 
 
+def render_urgent_group(context: CardContext, group: CaseGroup) -> CardElement:
+    """An entry on one line with its next step, where it cannot wait."""
+    steps = list_next_steps(context, group, *SHORT_STEPS)
+    texts = [make_text_block(f"**Next step:** {step}", spacing="None") for step in steps]
+    return make_container([render_line_group(context, group), *texts])
+
+
 def render_closed_group(context: CardContext, group: CaseGroup) -> CardElement:
     """An entry of cases that ended."""
     if len(group.cases) == 1:

@@ -57,6 +57,7 @@ from core.notifications.group_blocks import (
     render_closed_group,
     render_group,
     render_line_group,
+    render_urgent_group,
 )
 from core.status.case_groups import CaseGroup, group_cases
 from core.status.change_texts import describe_change
@@ -228,7 +229,8 @@ def build_initial_message(context: CardContext, cases: tuple[Case, ...]) -> Chan
     blocks: list[CardElement] = []
     named = 0
     for group in group_cases(cases, context.report.guard)[:MAX_INITIAL_ENTRIES]:
-        block = render_line_group(context, group)
+        is_urgent = group.severity is Severity.CRITICAL
+        block = (render_urgent_group if is_urgent else render_line_group)(context, group)
         if count_words([*top, *blocks, block, *end]) > MAX_INITIAL_WORDS - REMAINDER_WORDS:
             # A long name makes room for none of the others, which are as grave.
             continue
@@ -248,6 +250,8 @@ def render_initial_opening(
     preexisting = [case for case in cases if is_preexisting(case)]
     severities = sorted({case.severity for case in cases}, reverse=True)
     early = context.report.early_count
+    is_urgent = severities[0] is Severity.CRITICAL
+    start = "What is critical cannot wait; the rest is" if is_urgent else "They are"
     before = f" {early:,} more {'were' if early > 1 else 'was'} told as found." if early else ""
     return [
         *render_card_opening(
@@ -256,7 +260,7 @@ def render_initial_opening(
             SEVERITY_STYLES[severities[0]],
         ),
         make_text_block(
-            "They are the baseline: from now on only what is new, changed or closed is told."
+            f"{start} the baseline: from now on only what is new, changed or closed is told."
             f"{before}"
         ),
         make_fact_set(

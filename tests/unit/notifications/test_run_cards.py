@@ -117,9 +117,21 @@ def test_an_initial_scan_is_one_card_that_counts_all_cases_and_shows_the_most_se
     assert headline(summary) == "Initial scan: 39 pre-existing cases"
     assert "critical\n1 x audit off\nhigh\n39 inbox rules that send mail on" in told
     assert told.index("Nothing is recorded.") < told.index("redirects to")
-    assert "and 35 more" in told
+    # What is critical has its next step, and leaves room for fewer of the others.
+    assert "What is critical cannot wait; the rest is the baseline" in told
+    assert told.count("**Next step:**") == 1
+    assert told.index("Nothing is recorded.") < told.index("**Next step:**")
+    assert "and 36 more" in told
     assert len(summary.cases) == 40
     assert "Acknowledged" in "\n".join(collect_texts(asked.payload))
+
+
+def test_where_nothing_is_critical_an_initial_scan_has_no_next_steps() -> None:
+    many = [build_rule_case(number, baselined=True) for number in range(1, 9)]
+    (summary,) = build_cards(build_report(*many, baselined=True))
+    told = "\n".join(collect_texts(summary.payload))
+    assert "They are the baseline: from now on" in told
+    assert "Next step" not in told
 
 
 def test_what_ended_meanwhile_is_named_beside_the_summary_of_an_initial_scan() -> None:
