@@ -95,6 +95,7 @@ class Stage:
     count: int = 0
     searches: bool = False
     channels: tuple[FakeMessageChannel, ...] = ()
+    asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ledger = FakeLedger(self.clock)
@@ -125,7 +126,12 @@ class Stage:
         fields = {"subject": MIA, "requested_by": "Ann", "reason": "she clicked", **more}
         request = OperatorRequest(self.next_id(), kind, at=self.clock(), **fields)
         await self.ledger.add_request(CONTAINMENT_PARTITION, request)
+        self.asked.append(request.id)
         return request.id
+
+    def get_place(self) -> object:
+        """Where in its story a process is, as the world sees it."""
+        return self.clock(), self.count
 
     async def process(self, evidence: RuleEvidence | None = None) -> str:
         self.clock.current += timedelta(seconds=5)

@@ -17,8 +17,8 @@ from core.tenant.audit_queries import MailAccess, MailItem, MailPart, QueryState
 from core.tenant.sources import AUDIT_QUERIES
 from tests.support.acts import build_record
 from tests.support.containment_stage import GUID, MIA, SWITCHES, Stage
+from tests.support.deaths import go_on, live_through
 from tests.support.fakes.clock import START
-from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 
 MINUTES, TICK = timedelta(minutes=1), timedelta(minutes=5)
 UPN = "mia@example.com"
@@ -262,57 +262,52 @@ def test_what_does_not_fit_is_left_out_list_by_list_and_counted() -> None:
 # Kills -------------------------------------------------------------------------------------------
 
 
-async def play(crash: CrashInjector) -> tuple[Stage, list[str]]:
-    """Evidence, a containment and its end, with their records; killed somewhere."""
-    stage = Stage(searches=True)
-    log = Records(stage)
-    stage.tenant.overlooked = {log.add(MailAccess.BIND, "one").id}
-    log.add(MailAccess.SYNC)
+async def ask_for_impact(stage: Stage) -> None:
+    await stage.ask(RequestKind.IMPACT)
 
-    async def live() -> None:
-        for place in (stage.ledger, stage.channel, stage.tenant):
-            place.crash_injector = crash
-        try:
-            await tick(stage)
-        except SimulatedCrash:
-            stage.clock.advance(minutes=2)
-        finally:
-            for place in (stage.ledger, stage.channel, stage.tenant):
-                place.crash_injector = CrashInjector()
-        await tick(stage)
 
-    asked = [await stage.ask(RequestKind.IMPACT)]
-    await live()
-    asked.append(await stage.ask(steps=("block-sign-in", "protocols")))
-    await live()
-    plan = await stage.get_latest()
-    await stage.ask(plan=plan.plan_hash)
-    await live()
-    await live()
+async def ask_for_plan(stage: Stage) -> None:
+    await stage.ask(steps=("block-sign-in", "protocols"))
+
+
+async def order_plan(stage: Stage) -> None:
+    await stage.ask(plan=(await stage.get_latest()).plan_hash)
+
+
+async def take_back(stage: Stage) -> None:
     await stage.ask(RequestKind.UNCONTAIN)
-    await live()
+
+
+async def wait_for_days(stage: Stage) -> None:
     stage.clock.current = START + timedelta(hours=60)
-    for _ in range(5):
-        await live()
-    return stage, asked
+
+
+# Evidence, a containment and its end. Whoever is killed in one of the lives comes back with the
+# next step.
+STEPS = (
+    *(ask_for_impact, tick, tick, ask_for_plan, tick, tick),
+    *(order_plan, tick, tick, tick, tick, take_back, tick, tick),
+    *(wait_for_days, *(tick, tick) * 5),
+)
+LIVES = frozenset({1, 4, 7, 9, 12, 15, 17, 19, 21, 23})
 
 
 async def test_killed_at_every_operation_every_edition_comes_and_the_account_is_as_it_was() -> None:
-    counting = CrashInjector()
-    peaceful, asked = await play(counting)
-    wanted = [(await load(peaceful, one)).edition for one in asked]
-    assert wanted == [5, 5]
-    assert len(counting.write_numbers) > 40
-    for number in counting.write_numbers:
-        for after in (False, True):
-            stage, asked = await play(CrashInjector(number, after))
-            name = f"killed {'after' if after else 'before'} operation {number}"
-            await check_outcome(stage, asked, name)
+    peaceful = Stage(searches=True)
+    log = Records(peaceful)
+    peaceful.tenant.overlooked = {log.add(MailAccess.BIND, "one").id}
+    log.add(MailAccess.SYNC)
+    deaths = await live_through(peaceful, STEPS, LIVES)
+    assert len(deaths) > 40
+    await check_outcome(peaceful, "nobody was killed")
+    for death in deaths:
+        await check_outcome(await go_on(death, STEPS), death.name)
 
 
-async def check_outcome(stage: Stage, asked: list[str], name: str) -> None:
+async def check_outcome(stage: Stage, name: str) -> None:
     """Everything was kept whole, told, and brought back."""
-    for one in asked:
+    impact, plan, *_ = stage.asked
+    for one in (impact, plan):
         last = await load(stage, one)
         assert (last.edition, last.is_complete) == (5, True), name
         document = json.loads(last.body)

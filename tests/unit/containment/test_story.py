@@ -37,9 +37,9 @@ from tests.support.containment_stage import (
     build_tenant,
     judge,
 )
+from tests.support.deaths import go_on, live_through
 from tests.support.fakes.channel import FakeMessageChannel, FakeNotificationChannel
 from tests.support.fakes.containment import FakeContainmentReader
-from tests.support.fakes.crash import CrashInjector, SimulatedCrash
 from tests.support.fakes.tenant import FakeTenant
 
 
@@ -500,29 +500,16 @@ async def test_an_order_that_comes_while_evidence_is_read_does_not_wait_for_its_
 # Kills -------------------------------------------------------------------------------------------
 
 
-async def play(crash: CrashInjector) -> Stage:
-    """Contain and take back, killed somewhere; whoever was killed comes back."""
-    stage = Stage()
+async def ask_for_plan(stage: Stage) -> None:
+    await stage.ask(steps=STEP_CHOICES)
 
-    async def live() -> None:
-        """One life of the process."""
-        for place in (stage.ledger, stage.channel, stage.tenant):
-            place.crash_injector = crash
-        try:
-            await stage.process()
-        except SimulatedCrash:
-            stage.clock.current += timedelta(minutes=2)
-        finally:
-            for place in (stage.ledger, stage.channel, stage.tenant):
-                place.crash_injector = CrashInjector()
-        await stage.process()
 
-    choices = STEP_CHOICES
-    await stage.ask(steps=choices)
-    await live()
-    plan = await stage.get_latest()
-    await stage.ask(plan=plan.plan_hash)
-    await live()
+async def order_plan(stage: Stage) -> None:
+    await stage.ask(plan=(await stage.get_latest()).plan_hash)
+
+
+async def take_back(stage: Stage) -> None:
+    """All of it is contained, and somebody asks for its end."""
     assert stage.is_enabled is False
     assert not stage.tenant.rules[0].enabled
     assert set(stage.tenant.client_switches[GUID].values()) == {False}
@@ -530,32 +517,36 @@ async def play(crash: CrashInjector) -> Stage:
     assert [rule.enabled for rule in stage.tenant.exchange_rules] == [False]
     named = ("rule-1", "forward", "device-1", "hidden-rule-1")
     await stage.ask(RequestKind.UNCONTAIN, steps=named)
-    await live()
+
+
+async def live(stage: Stage) -> None:
+    """One life of the process."""
     await stage.process()
-    return stage
+
+
+# Whoever is killed in one of the lives comes back with the next step.
+STEPS = (ask_for_plan, live, live, order_plan, live, live, take_back, live, live, live)
+LIVES = frozenset({1, 4, 7})
 
 
 async def test_killed_at_every_operation_it_goes_on_and_brings_back_exactly_what_was() -> None:
-    counting = CrashInjector()
-    await play(counting)
-    assert len(counting.write_numbers) > 20
-    for number in counting.write_numbers:
-        for after in (False, True):
-            stage = await play(CrashInjector(number, after))
-            name = f"killed {'after' if after else 'before'} operation {number}"
-            assert stage.is_enabled is True, name
-            assert stage.tenant.rules == [RULE], name
-            assert stage.tenant.boxes == [BOX], name
-            assert stage.tenant.client_switches[GUID] == SWITCHES, name
-            assert stage.tenant.devices == {DEVICE.id: True}, name
-            assert stage.tenant.exchange_rules == [HIDDEN], name
-            open_requests = [
-                one
-                for one in await stage.ledger.list_requests(CONTAINMENT_PARTITION, stage.clock())
-                if one.state is RequestState.REQUESTED
-            ]
-            assert not open_requests, name
-            assert "taken back" in str(stage.channel.sent), name
+    deaths = await live_through(Stage(), STEPS, LIVES)
+    assert len(deaths) > 20
+    for death in deaths:
+        stage, name = await go_on(death, STEPS), death.name
+        assert stage.is_enabled is True, name
+        assert stage.tenant.rules == [RULE], name
+        assert stage.tenant.boxes == [BOX], name
+        assert stage.tenant.client_switches[GUID] == SWITCHES, name
+        assert stage.tenant.devices == {DEVICE.id: True}, name
+        assert stage.tenant.exchange_rules == [HIDDEN], name
+        open_requests = [
+            one
+            for one in await stage.ledger.list_requests(CONTAINMENT_PARTITION, stage.clock())
+            if one.state is RequestState.REQUESTED
+        ]
+        assert not open_requests, name
+        assert "taken back" in str(stage.channel.sent), name
 
 
 class HalfUnderstoodReader(FakeContainmentReader):
