@@ -108,6 +108,12 @@ def test_a_source_that_only_adds_detail_is_unread_with_an_odd_object() -> None:
     assert (failure.object_id, failure.optional) == ("id2", True)
 
 
+def test_objects_that_are_odd_for_different_reasons_are_found_one_after_another() -> None:
+    found = describe(PLAIN, build_rows(["second", 7, "first"], ["", "third"]))
+    assert [(one.source, one.item.id) for one in found.odd] == [(REMOTE, "id1"), (ACCEPTED, "id1")]
+    assert [one.id for one in found.items] == ["id0", "id2"]
+
+
 @pytest.mark.parametrize("count", [MAX_ODD, MAX_ODD + 1])
 def test_so_many_are_left_out_and_after_that_nothing_is_compared(count: int) -> None:
     found = describe(PLAIN, build_rows([7] * count + ["second"]))
