@@ -54,7 +54,9 @@ def build_powerful_row(item: ConsentedApp) -> Configuration:
 def read_powerful_apps(
     items: Iterable[ConsentedApp], failures: tuple[ReadFailure, ...], *, complete: bool
 ) -> Reading[Configuration]:
-    """The powerful apps that were found, as a source. With a gap in it, nothing is compared."""
+    """The powerful apps that were found, as a source. From what it lacks nothing is concluded while
+    grants of nobody knows which app were not read; with any other gap, nothing is compared.
+    """
     rows = tuple(map(build_powerful_row, items))
     return Reading(rows, failures, frozenset({POWERFUL}), len(rows), complete=complete)
 
