@@ -2,6 +2,7 @@
 
 from copy import replace
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
@@ -33,6 +34,7 @@ from tests.support.remedy_checks import tell_remedy
 
 NOW = datetime(2026, 11, 20, 6, 0, tzinfo=UTC)
 TERMS = GuardPolicy(NOW, GUARD.options)
+LICENSED_ACCOUNTS = ("alert", "block", "ignore")
 BOX = Mailbox("m1", "g1", "info@contoso.com", "Info", "SharedMailbox")
 OPEN = Account("m1", "info@contoso.com", enabled=True)
 PLAN_2 = next(plan for plan, name in MAILBOX_PLANS.items() if name == "Exchange Online (Plan 2)")
@@ -125,20 +127,19 @@ def test_each_account_has_its_verdict(
 
 
 @pytest.mark.parametrize("plan", DEVICE_PLANS)
-@pytest.mark.parametrize("setting", ["alert", "block", "ignore"])
-@pytest.mark.parametrize("idle", [False, True])
 def test_a_devices_licence_spares_a_room_and_is_a_question_about_any_other_mailbox(
-    plan: str, setting: str, idle: bool
+    plan: str,
 ) -> None:
-    terms = replace(TERMS, options=replace(GUARD.options, licensed_accounts=setting))
-    plans = frozenset({plan})
-    account = replace(OPEN, plans=plans, idle_plans=plans if idle else frozenset())
-    for kind, verdict in (
+    plans, none = frozenset({plan}), frozenset[str]()
+    kinds = (
         ("RoomMailbox", SignInVerdict.NEVER),
         ("EquipmentMailbox", SignInVerdict.NEVER),
         ("SharedMailbox", Verdict.ASK),
         ("SchedulingMailbox", Verdict.ASK),
-    ):
+    )
+    for setting, idle, (kind, verdict) in product(LICENSED_ACCOUNTS, (none, plans), kinds):
+        terms = replace(TERMS, options=replace(GUARD.options, licensed_accounts=setting))
+        account = replace(OPEN, plans=plans, idle_plans=idle)
         finding = only(ResourceAccount(replace(BOX, kind=kind), account), terms)
         assert (finding.verdict, finding.changes) == (verdict, ())
         quiet = kind.startswith(("Room", "Equipment")) and plan in MEETING_ROOM_PLANS
@@ -225,7 +226,6 @@ def test_a_read_log_is_proof_whatever_the_password() -> None:
     assert only(replace(ITEM, account=account)).verdict is SignInVerdict.BLOCK
 
 
-@pytest.mark.parametrize("kind", ["RoomMailbox", "EquipmentMailbox"])
 @pytest.mark.parametrize(
     "account",
     [
@@ -237,17 +237,15 @@ def test_a_read_log_is_proof_whatever_the_password() -> None:
         replace(SYNCED, plans=frozenset({ROOM})),
     ],
 )
-@pytest.mark.parametrize("setting", ["alert", "block", "ignore"])
-def test_a_room_with_any_licence_is_never_blocked(
-    kind: str, account: Account, setting: str
-) -> None:
-    terms = replace(TERMS, options=replace(GUARD.options, licensed_accounts=setting))
-    finding = only(replace(ITEM, mailbox=replace(BOX, kind=kind), account=account), terms)
+def test_a_room_with_any_licence_is_never_blocked(account: Account) -> None:
     is_rooms_device = ROOM in (account.plans or ())
-    assert finding.verdict is SignInVerdict.NEVER
-    assert finding.severity is (Severity.INFO if is_rooms_device else Severity.LOW)
-    assert finding.is_said_once
-    assert not finding.changes
+    for kind, setting in product(("RoomMailbox", "EquipmentMailbox"), LICENSED_ACCOUNTS):
+        terms = replace(TERMS, options=replace(GUARD.options, licensed_accounts=setting))
+        finding = only(replace(ITEM, mailbox=replace(BOX, kind=kind), account=account), terms)
+        assert finding.verdict is SignInVerdict.NEVER, (kind, setting)
+        assert finding.severity is (Severity.INFO if is_rooms_device else Severity.LOW)
+        assert finding.is_said_once, (kind, setting)
+        assert not finding.changes, (kind, setting)
 
 
 @pytest.mark.parametrize(
