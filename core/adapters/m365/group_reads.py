@@ -18,7 +18,7 @@ READ_ACCOUNTS = "User.Read.All"
 NAME_LIMIT = 200
 RULE_LIMIT = 4_000
 MAX_GROUPS = 100
-MAX_NAMES = 100
+MAX_NAMES = 400
 """So many accounts are named in a run; others are shown by their ids."""
 MAX_MEMBERS = 20_000
 """More are no exception of a policy, and each costs memory."""

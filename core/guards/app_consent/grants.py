@@ -29,6 +29,10 @@ EXCHANGE_PRINCIPALS = "exchange-service-principal"
 ACCESS_POLICIES = "application-access-policy"
 
 
+MAX_AGREED = 3
+"""So many people are named who granted something; of more their number is told."""
+
+
 @dataclass(frozen=True, slots=True)
 class DelegatedGrantView:
     """What an app may do at one API in the name of people: of everyone, or of those who agreed.
@@ -39,6 +43,8 @@ class DelegatedGrantView:
     api: App
     all_principals: bool
     scope_counts: Mapping[str, int]
+    agreed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Who granted each scope, by name or id; absent where they are more than `MAX_AGREED`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,18 +199,39 @@ class AppGrants:
     delegated_grants: dict[str, dict[tuple[str, bool], dict[str, int]]] = field(
         default_factory=dict
     )
+    agreed: dict[tuple[str, str], dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    """Who granted each scope to an app at an API, by ids: those who came first, and one more."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What some of these people are called, by their ids."""
     app_permissions: dict[str, list[AppPermission]] = field(default_factory=dict)
     failures: list[ReadFailure] = field(default_factory=list)
     count: int = 0
 
     def add_delegated_grant(self, grant: DelegatedGrant) -> None:
-        """Take a grant: of each scope it is only counted."""
+        """Take a grant: of each scope it is counted, and who gave it, if they are few."""
         apis = self.delegated_grants.setdefault(grant.client_id, {})
         counts = apis.setdefault((grant.resource_id, grant.all_principals), {})
         for scope in sorted(grant.scopes):
             if scope not in counts and self.exceeds_capacity(DELEGATED_GRANTS):
                 return
             counts[scope] = counts.get(scope, 0) + 1
+            if grant.principal_id:
+                self.note_agreed(grant, scope)
+
+    def note_agreed(self, grant: DelegatedGrant, scope: str) -> None:
+        """Note who granted a scope, up to one more than are named."""
+        people = self.agreed.setdefault((grant.client_id, grant.resource_id), {})
+        known = people.get(scope, ())
+        if len(known) <= MAX_AGREED and grant.principal_id not in known:
+            people[scope] = (*known, grant.principal_id)
+
+    def list_agreed(self, client: str, resource: str) -> dict[str, tuple[str, ...]]:
+        """Who granted each scope to an app at an API, where they are few, by name or id."""
+        return {
+            scope: tuple(sorted(self.names.get(one) or one for one in people))
+            for scope, people in self.agreed.get((client, resource), {}).items()
+            if len(people) <= MAX_AGREED
+        }
 
     def add_app_permission(self, permission: AppPermission) -> None:
         """Take a permission."""
@@ -292,7 +319,12 @@ def build_consented_app(
     return ConsentedApp(
         app,
         tuple(
-            DelegatedGrantView(apis[resource], everyone, scopes)
+            DelegatedGrantView(
+                apis[resource],
+                everyone,
+                scopes,
+                {} if everyone else grants.list_agreed(app.id, resource),
+            )
             for (resource, everyone), scopes in sorted(delegated.items())
             if resource in apis
         ),

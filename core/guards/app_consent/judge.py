@@ -1,7 +1,7 @@
 """Judges what apps may do, and what users may give to them. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from core.guards.app_consent.credentials import (
@@ -180,12 +180,14 @@ def judge_delegated_grant(item: ConsentedApp, grant: DelegatedGrantView) -> Iter
         severity, verdict = rate_app_grant(
             app, weight.risk, rate_granted_scope(item, weight, grant), by_users=by_users
         )
-        by = () if not by_users else (count_users_fact(grant.scope_counts[scope]),)
+        people = grant.agreed.get(scope, ())
+        by = () if not by_users else (count_users_fact(grant.scope_counts[scope], people),)
         claim = find_misleading_name(app, weight.risk, by_users=by_users)
         yield finding(
             severity=severity,
             verdict=verdict,
-            summary=f"{format_app_title(app)} may use {quote_text(scope, MAX_TEXT_LENGTH)} {whom}.",
+            summary=f"{format_app_title(app)} may use {quote_text(scope, MAX_TEXT_LENGTH)} "
+            f"{name_whom(people) or whom}.",
             facts=(*list_app_facts(app, claim), *describe_weight(weight), at, scopes, *by),
             fingerprint=f"{grant.api.id} {scope.casefold()}",
         )
@@ -280,9 +282,17 @@ def judge_unlisted_app(item: ConsentedApp) -> Iterator[Finding]:
         )
 
 
-def count_users_fact(count: int) -> Fact:
-    """How many users granted a scope."""
-    return Fact("granted by", describe_user_count(count))
+def name_whom(people: Sequence[str]) -> str:
+    """For whom an app may do something, where one person alone agreed whose name is known."""
+    if len(people) != 1 or "@" not in people[0]:
+        return ""
+    return f"for {quote_text(people[0], MAX_TEXT_LENGTH)}, who agreed"
+
+
+def count_users_fact(count: int, people: Sequence[str] = ()) -> Fact:
+    """How many users granted a scope, and who, if they are few."""
+    names = ", ".join(quote_text(one, MAX_TEXT_LENGTH) for one in people)
+    return Fact("granted by", names or describe_user_count(count))
 
 
 def describe_user_count(count: int) -> str:

@@ -12,6 +12,7 @@ from core.guards.app_consent.grants import (
     ASSIGNMENTS,
     EXCHANGE_PRINCIPALS,
     GRANT_SOURCES,
+    MAX_AGREED,
     POLICY,
     AccessPolicy,
     AppGrants,
@@ -45,7 +46,8 @@ from core.microsoft365.assumptions.exchange_objects import APP_ASSIGNMENTS
 from core.microsoft365.configuration_sources import ROLE_HOLDER, get_configuration_source_name
 from core.microsoft365.directory_roles import weigh_directory_role
 from core.microsoft365.exchange_roles import is_whole_scope, weigh_exchange_role
-from core.microsoft365.permission_rules import PermissionRisk
+from core.microsoft365.permission_rules import PermissionKind, PermissionRisk
+from core.microsoft365.permission_weights import weigh_permission
 from core.model.guards import ObserveContext
 from core.tenant.apps import App
 from core.tenant.configuration import Configuration
@@ -141,6 +143,7 @@ async def observe(
     complete = (*holdings.list_complete_sources(), *around.registrations.list_complete_sources())
     yield count_lists(counts, complete)
     apis = await read_resource_apis(tenant, holdings)
+    holdings.names = await name_agreed(tenant, holdings, apis, context.open_case_ids)
     listed_domains = await tenant.configuration.read_configuration(DOMAIN)
     domains, noted = add_missing_domains(
         DOMAIN, listed_domains, context.known_traits, context.policy.now
@@ -193,6 +196,23 @@ def count_lists(counts: Mapping[str, int], complete: Collection[str]) -> Reading
             name: ListedCount(counts[name], frozenset({name}), MIN_MISSING) for name in whole
         },
     )
+
+
+async def name_agreed(
+    tenant: ConsentPorts, holdings: AppGrants, apis: Mapping[str, App], told: Collection[str]
+) -> Mapping[str, str]:
+    """What the people are called who granted more than signing in needs, where they are few; first
+    those of apps that have no case yet.
+    """
+    wanted = dict[str, None]()
+    for holder in sorted(holdings.agreed, key=lambda one: (one[0] in told, one)):
+        if not (api := apis.get(holder[1])):
+            continue
+        for scope, people in sorted(holdings.agreed[holder].items()):
+            weight = weigh_permission(scope, PermissionKind.SCOPE, api)
+            if weight.risk is not PermissionRisk.SIGN_IN and len(people) <= MAX_AGREED:
+                wanted |= dict.fromkeys(sorted(people))
+    return await tenant.configuration.read_account_names([*wanted])
 
 
 async def compare_openings(

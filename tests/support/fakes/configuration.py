@@ -55,6 +55,7 @@ class FakeConfigurationReader:
         return replace(read, failures=(*read.failures, *refused), scope=frozenset(ids))
 
     async def read_account_names(self, ids: Sequence[str]) -> Mapping[str, str]:
+        self.tenant.named_ids += ids
         found = (one for one in self.tenant.configurations if one.source == "directory-user")
         return {one.id: one.name for one in found if one.id in ids}
 

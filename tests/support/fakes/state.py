@@ -237,6 +237,8 @@ class FakeTenantState:
     """Accounts whose sessions were revoked, in order."""
     writes_left: int | None = None
     """Writes that still take effect before nothing responds any more; None: no limit."""
+    named_ids: list[str] = field(default_factory=list)
+    """The accounts whose names were asked for."""
     read_log: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     page_size: int = 1_000
     crash_injector: CrashInjector = field(default_factory=CrashInjector)

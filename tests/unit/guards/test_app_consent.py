@@ -34,7 +34,13 @@ from core.microsoft365.permission_rules import PermissionRisk
 from core.model.findings import Finding, Severity, Verdict, format_facts
 from core.model.guards import GuardPolicy, ObserveContext
 from core.model.reach import goes_further
-from core.tenant.apps import App, AppCredential, AppPermission, AppRegistration
+from core.tenant.apps import (
+    App,
+    AppCredential,
+    AppPermission,
+    AppRegistration,
+    DelegatedGrant,
+)
 from core.tenant.changes import SetConfiguration
 from core.tenant.configuration import Configuration
 from core.tenant.directory import RoleHolder
@@ -475,6 +481,57 @@ async def test_grants_of_many_users_are_one_holding_with_a_count() -> None:
     assert reading.failures == ()
     assert reading.population == 3
     assert reading.covers((DELEGATED_GRANTS, APP_PERMISSIONS, APPS), "c1")
+
+
+def agree(principal: str, scopes: str = "Mail.Read openid", client: str = "c1") -> DelegatedGrant:
+    return replace(build_delegated_grant(client, scopes), principal_id=principal)
+
+
+async def test_few_people_who_agreed_are_named_as_far_as_their_names_are_known() -> None:
+    ann = Configuration("directory-user", "u1", "ann@contoso.com", {})
+    tenant = build_app_consent_tenant(
+        *(agree(one) for one in ("u2", "u1", "u1")),
+        *(agree(f"u{number}", "Files.Read.All") for number in range(4)),
+        agree("u1", "Mail.Send", client="c2"),
+    )
+    tenant.configurations.append(ann)
+    reading = await look(tenant)
+    (one,) = held(reading, "c1").delegated_grants
+    assert one.agreed == {
+        "Mail.Read": ("ann@contoso.com", "u2"),
+        "openid": ("ann@contoso.com", "u2"),
+    }
+    (other,) = held(reading, "c2").delegated_grants
+    assert other.agreed == {"Mail.Send": ("ann@contoso.com",)}
+
+
+async def test_only_who_granted_more_than_signing_in_needs_is_asked_for_and_news_comes_first() -> (
+    None
+):
+    tenant = build_app_consent_tenant(
+        agree("told", "Mail.Read"),
+        agree("new", "Mail.Read", client="c2"),
+        agree("signs-in", "openid User.Read"),
+    )
+    await look(tenant, "c1")
+    assert tenant.named_ids == ["new", "told"]
+
+
+@pytest.mark.parametrize(
+    ("people", "whom", "by"),
+    [
+        (("ann@contoso.com",), "for ann@contoso.com, who agreed", "ann@contoso.com"),
+        (("ann@x", "ben@x"), "for users who agreed", "ann@x, ben@x"),
+        # An id says nothing in a sentence.
+        (("u1",), "for users who agreed", "u1"),
+        ((), "for users who agreed", "tens of users"),
+    ],
+)
+def test_who_agreed_is_told_where_they_are_few(people: tuple[str, ...], whom: str, by: str) -> None:
+    view = DelegatedGrantView(GRAPH, False, {"Mail.Read": 12}, {"Mail.Read": people})
+    found = only(ConsentedApp(UNVERIFIED_APP, (view,)))
+    assert found.summary.endswith(f"may use Mail.Read {whom}.")
+    assert by in [fact.text for fact in found.facts if fact.label == "granted by"]
 
 
 async def test_permissions_stand_with_their_app_and_their_api() -> None:
