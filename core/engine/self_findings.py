@@ -78,6 +78,8 @@ RECURRING_PATIENCE = dict.fromkeys(
 """What others can make come and go: its end is told once it has stayed away for so long, and what
 is back before that is the same case."""
 
+LICENCE = "a licence of "
+"""How a missing permission begins that is none."""
 SOURCE_PATIENCE, OPTIONAL_PATIENCE = 2, 8
 """After how many more runs in a row a source is told that no permission explains: one that adds
 detail may rest for some hours, and must not stay away unnoticed.
@@ -192,6 +194,9 @@ def build_source_finding(
     else:
         severity = Severity.CRITICAL if failure.permission else Severity.HIGH
         patience = SOURCE_PATIENCE
+    if needs_licence(failure):
+        # Nobody withdrew it: a tenant without the licence never had it.
+        severity = min(severity, Severity.MEDIUM)
     if any(name in failure.permission for name in missing_names):
         severity = Severity.INFO
     return Finding(
@@ -205,9 +210,28 @@ def build_source_finding(
         + ((Fact("missing", failure.permission),) if failure.permission else ()),
         sources=(failure.source,),
         fingerprint=failure.permission,
-        advice=f"Grant {failure.permission} (see docs/guards.md)." if failure.permission else "",
+        advice=advise_on_source(config, failure),
         steps=build_self_remedy("source-unavailable", config.guard.name),
         confirmations_needed=0 if failure.permission else patience,
+    )
+
+
+def needs_licence(failure: ReadFailure) -> bool:
+    """Whether it is a licence that is missing, and no permission of the app."""
+    return failure.permission.startswith(LICENCE)
+
+
+def advise_on_source(config: GuardConfig, failure: ReadFailure) -> str:
+    """What makes a source readable; empty where only time does."""
+    if not failure.permission:
+        return ""
+    if not needs_licence(failure):
+        return f"Grant {failure.permission} (see docs/guards.md)."
+    if failure.optional:
+        return f"It takes {failure.permission}; without it the guard goes on with less."
+    return (
+        f"It takes {failure.permission}. Without it this is not watched: buy it, or set the mode "
+        f"of {config.guard.name} to off, so that nobody counts on it."
     )
 
 

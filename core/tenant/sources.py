@@ -67,12 +67,14 @@ CONTAINED_ACCOUNT = "contained-account"
 
 CONFIGURED = re.compile(r"(?:configuration|watched)-")
 """Before the name of one object of a kind, where the source is all of them."""
+PLAIN_HYPHEN = re.compile(r"(?<!\bsign)(?<!\badd)-|-(?!ins?\b)")
+"""One that stands for a space: not that of "sign-in" and "add-in"."""
 
 
 def name_source(source: str) -> str:
     """What people call a source: its objects, in the plural."""
     kind = CONFIGURED.match(source)
-    words = source[kind.end() if kind else 0 :].replace("-", " ")
+    words = PLAIN_HYPHEN.sub(" ", source[kind.end() if kind else 0 :])
     if not kind or words.endswith("s"):
         return words
     if words.endswith(("x", "ch", "sh")):

@@ -2,7 +2,14 @@
 
 import pytest
 
-from core.tenant.sources import ALL_LISTED, HIDDEN_RULES, name_source
+from core.tenant.sources import (
+    ALL_LISTED,
+    HIDDEN_RULES,
+    OWN_ADD_INS,
+    SIGN_IN_METHODS,
+    SIGN_INS,
+    name_source,
+)
 
 
 @pytest.mark.parametrize(
@@ -11,6 +18,12 @@ from core.tenant.sources import ALL_LISTED, HIDDEN_RULES, name_source
         (HIDDEN_RULES, "hidden rules"),
         (ALL_LISTED, "all that it lists"),
         ("send-as", "send as"),
+        (SIGN_INS, "sign-ins"),
+        (SIGN_IN_METHODS, "sign-in methods"),
+        (OWN_ADD_INS, "own add-ins"),
+        ("watched-sign-in-name", "sign-in names"),
+        ("watched-outlook-add-in", "outlook add-ins"),
+        ("a-sign-inside", "a sign inside"),
         ("watched-domain", "domains"),
         ("watched-conditional-access-policy", "conditional access policies"),
         ("watched-role-activation", "role activations"),
