@@ -52,7 +52,7 @@ def describe_device(rows: SourceRows) -> Iterator[WatchedItem]:
             id=one.id,
             name=quote_text(one.name or one.id, MAX_NAME_LENGTH),
             opens=tuple(traits),
-            on_sight=tuple(list_kit_traits(kit)),
+            on_sight=tuple(list_kit_traits(kit, one)),
             facts=tuple(list_device_facts(one, made)),
             advice="Ask its owner, by telephone. Unless somebody answers for it, switch it off and "
             "remove it before the password is reset and the sessions are ended, since what it "
@@ -114,10 +114,12 @@ def list_device_traits(
             yield Trait(build_token("several", owner), text, Severity.HIGH)
 
 
-def list_kit_traits(kit: KitDefault | None) -> Iterator[Trait]:
+def list_kit_traits(kit: KitDefault | None, device: Configuration) -> Iterator[Trait]:
     """What a device that looks made up is told for, at the first look too."""
     if kit:
-        text = f"has a name and a system as {kit.tool} make them up"
+        owners = [quote_text(name, MAX_NAME_LENGTH) for _, name in list_owners(device)]
+        whose = f", and belongs to {', '.join(owners)}" if owners else ""
+        text = f"has a name and a system as {kit.tool} make them up{whose}"
         yield Trait("kit", text, Severity.HIGH)
 
 

@@ -1,6 +1,7 @@
 """What is said and done about methods, certificates, devices, units and roles, one at a time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -115,9 +116,18 @@ def test_a_device_of_several_people_names_each_and_a_long_name_is_cut() -> None:
 
 
 def test_a_device_that_looks_made_up_is_told_once_whatever_makes_it_so() -> None:
-    (trait,) = list_kit_traits(find_kit("DESKTOP-7QK4M2XB", "10.0.19041.928"))
-    assert trait.token == "kit"
-    assert not [*list_kit_traits(None)]
+    kit = find_kit("DESKTOP-7QK4M2XB", "10.0.19041.928")
+    device = Configuration("device", "d1", "PC", {"registeredOwners": [ANN]})
+    (trait,) = list_kit_traits(kit, device)
+    assert (trait.token, trait.text) == (
+        "kit",
+        "has a name and a system as tools such as ROADtools make them up, and belongs to "
+        "ann@contoso.com",
+    )
+    # The owner is added some seconds after the device.
+    (early,) = list_kit_traits(kit, replace(device, values={}))
+    assert (early.token, early.text.endswith(" make them up")) == ("kit", True)
+    assert not [*list_kit_traits(None, device)]
 
 
 def test_only_members_that_are_new_are_taken_out_of_a_unit() -> None:
