@@ -19,6 +19,7 @@ from core.api.read_handlers import html_response
 from core.api.request import BadRequest, HttpResponse, RequestContext, path_parameter
 from core.config.settings import Settings
 from core.containment.decisions import (
+    describe_unreadable,
     explain_order_refusal,
     list_nameable,
     list_steps_to_release,
@@ -60,7 +61,12 @@ async def find_account_target(
     if kind is RequestKind.CONTAIN:
         chosen = [Choice(one, STEP_TEXTS[one], one in DEFAULT_CHOICES) for one in STEP_CHOICES]
         return replace(target, choices=tuple(chosen))
-    return describe_release(target, own, context.settings)
+    try:
+        return describe_release(target, own, context.settings)
+    except BadRequest as error:
+        if unreadable := describe_unreadable(stored.unreadable_ids):
+            raise BadRequest(error.status, f"{error}; {unreadable}") from None
+        raise
 
 
 def describe_release(

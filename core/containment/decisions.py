@@ -216,6 +216,15 @@ def explain_step_stays(step: ContainmentStep) -> str:
     return explain_irreversible(kind, step.before)
 
 
+def describe_unreadable(ids: Collection[str]) -> str:
+    """That some containments cannot be decoded, as a clause; empty if all can."""
+    if not ids:
+        return ""
+    if len(ids) == 1:
+        return "the row of one containment cannot be decoded, and may be about any account"
+    return f"the rows of {len(ids):,} containments cannot be decoded, and may be about any account"
+
+
 # Steps --------------------------------------------------------------------------------------------
 
 

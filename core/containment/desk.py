@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from core.containment.bundles import build_account_search, describe_asked, seal_bundle
+from core.containment.decisions import describe_unreadable
 from core.containment.evidence import build_evidence, build_impact
 from core.containment.options import ContainmentOptions
 from core.containment.picture import (
@@ -79,15 +80,6 @@ class Desk:
                     self.log_lines.append(f"kept {row.kind} {row.id}, edition {row.edition}")
                 case AuditSearch():
                     pass
-
-
-def describe_unreadable(ids: Collection[str]) -> str:
-    """That some containments cannot be decoded, as a clause; empty if all can."""
-    if not ids:
-        return ""
-    if len(ids) == 1:
-        return "the row of one containment cannot be decoded, and may be about any account"
-    return f"the rows of {len(ids):,} containments cannot be decoded, and may be about any account"
 
 
 type TellContainments = Callable[[Desk, Mapping[str, OutboxRow]], Awaitable[None]]

@@ -356,6 +356,9 @@ async def test_a_containment_whose_row_cannot_be_decoded_says_so_and_the_list_na
     assert json.loads(listed.body)["unreadable"] == [plan.id]
     one = await person.api.get("containment-json", containment=plan.id)
     assert one.status == 409
+    await person.open(UNCONTAIN)
+    assert person.status == 409
+    assert "cannot be decoded, and may be about any account" in person.page
 
 
 async def test_a_containment_under_way_says_why_it_does_not_go_on() -> None:
