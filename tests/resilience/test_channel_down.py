@@ -36,7 +36,7 @@ def attacked(stage: AdapterHarness, *people: int) -> None:
     """A new rule that sends mail on, in some mailboxes."""
     rules = dict(stage.sandbox.tenant.scene["graph"]["messageRules"])
     for number in people:
-        target = {"emailAddress": {"address": f"to-{number}@evil.example"}}
+        target = {"emailAddress": {"address": f"to@evil-{number}.example"}}
         actions = {"redirectTo": [target]}
         rules[PERSON_IDS[number]] = [
             build_rule_row(f"new-{number}", f"rule {number}", actions=actions)

@@ -140,7 +140,7 @@ async def test_a_case_longer_than_a_row_is_told_and_takes_no_other_with_it() -> 
             redirect_to=targets,
             conditions=(RuleCondition("subjectContains", (LONG,) * 1_000),),
         ),
-        sends(2, joe.id, "x@evil.example"),
+        sends(2, joe.id, "x@other.example"),
     ]
     report = await channel.tick()
     assert report.status == "done"
