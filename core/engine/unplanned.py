@@ -58,7 +58,6 @@ def keep_cases(
         replace(context, snapshot=replace(context.snapshot, cases=cases)),
         replace(
             totals,
-            ready_case_keys=tuple(one for one in totals.ready_case_keys if one in cases),
             unfinished_case_keys=tuple(one for one in totals.unfinished_case_keys if one in cases),
         ),
     )

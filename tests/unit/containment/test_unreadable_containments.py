@@ -118,6 +118,17 @@ async def test_a_rule_shows_its_plan_and_contains_nobody_meanwhile() -> None:
     shown = await stage.get_latest()
     assert (shown.state, stage.is_enabled) == ("planned", True)
     assert "cannot be decoded" in shown.remarks[-1]
+    # Since when the rules are on stays known beside what was told.
+    checks = (await stage.ledger.load(CONTAINMENT_PARTITION)).state.checks_finished_at
+    assert {one.partition("|")[0] for one in checks} == {"rule-since", "unreadable"}
+
+
+async def test_that_a_rule_is_new_and_a_row_is_told_is_remembered_in_one_tick() -> None:
+    stage, evidence = await open_stage()
+    break_row(stage, "30708439043000-5e3aa1c7")
+    await stage.process(evidence)
+    checks = (await stage.ledger.load(CONTAINMENT_PARTITION)).state.checks_finished_at
+    assert {one.partition("|")[0] for one in checks} == {"rule-since", "unreadable"}
 
 
 async def test_while_containment_is_off_it_is_looked_at_to_be_told() -> None:
