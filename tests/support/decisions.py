@@ -1,5 +1,6 @@
 """Builders for tests of the engine's decisions: one guard, one source, one batch a run."""
 
+import json
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from core.engine.population import is_absence_trusted
 from core.engine.reconcile import BatchResult, reconcile_batch
 from core.model.cases import Case, Notification
 from core.model.changes import ChangeRecord, ChangeState, Outcome
-from core.model.findings import Finding, Severity
+from core.model.findings import Correlation, Fact, Finding, Severity
 from core.model.guards import ChangeLimit, Guard, GuardConfig, Mode, ObserveContext, PeriodicCheck
 from core.model.runs import ReportedFinding
 from core.model.state import GuardSnapshot, GuardState
@@ -21,6 +22,7 @@ from core.tenant.changes import ClearMailboxForward
 from core.tenant.mailbox_index import MailboxPage
 from core.tenant.port import Tenant
 from core.tenant.readings import Reading
+from tests.support.cases import build_case
 from tests.support.fakes.clock import START
 
 SURFACE = "mailboxes"
@@ -182,6 +184,24 @@ def get_only_case(plan: RunDecision) -> Case:
 
 
 KEY = build_finding().compute_key("toy")
+CASE = build_case(
+    key=KEY,
+    object_id="a",
+    subject="a@example.com",
+    summary="a forwards.",
+    facts=(Fact("", "to x@evil.example"),),
+    advice="Ask them.",
+    sources=(SURFACE,),
+    notification=Notification.OPENED,
+    planned_changes=(json.dumps(["ClearMailboxForward", {"mailbox_guid": "a"}]),),
+    correlations=(Correlation("x@evil.example", "x@evil.example"),),
+    is_one_off=True,
+    found_at=START,
+)
+
+
+def build_snapshot(*cases: Case, state: GuardState = STATE) -> GuardSnapshot:
+    return GuardSnapshot(cases={case.key: case for case in cases}, state=state)
 
 
 def build_known_snapshot(**changes: Any) -> GuardSnapshot:

@@ -1,8 +1,12 @@
 """Plays a watched collection: looks again and again, remembering as the engine does."""
 
 from collections.abc import Collection, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from core.adapters.m365.configuration_rows import clip_configuration_value
 from core.config.catalog import WATCHED_COLLECTIONS
 from core.microsoft365.configuration_sources import ROLE_HOLDER, get_configuration_source_name
 from core.model.findings import Finding
@@ -16,12 +20,21 @@ from core.tenant.sources import ROLE_HOLDERS
 from core.watched.guard import build_watched_guard
 from core.watched.items import KEEPS_PREFIX, WatchedCollection, WatchedResult
 from core.watched.judge import WatchedVerdict
+from tests.resilience.generators.mutated_rows import Path, set_property
 from tests.support.fakes.tenant import FakeTenant
 from tests.support.remedy_checks import check_remedies
 
 COLLECTIONS = {one.name: one for group in WATCHED_COLLECTIONS.values() for one in group}
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
 HOUR = timedelta(hours=6)
+
+
+def print_oddly(row: Configuration, path: Path, value: object) -> Configuration:
+    """The row with a property set to this, as a reader keeps it."""
+    values: dict[str, Any] = deepcopy(dict(row.values))
+    assert set_property(values, path, value)
+    clipped = {name: clip_configuration_value(one) for name, one in values.items()}
+    return replace(row, values=clipped)
 
 
 def build_holder(row: Configuration) -> RoleHolder:

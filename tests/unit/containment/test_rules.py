@@ -16,36 +16,19 @@ from core.model.activity import Act
 from core.model.cases import Case, Exemption
 from core.model.containment import Containment, ContainmentState
 from core.model.findings import Severity
-from core.tenant.activity import ActivityActor, ActivityLog, ActorKind
-from tests.support.containment_stage import MIA, Stage
-from tests.support.fakes.clock import START
-
-NOW = START + timedelta(days=10)
-REDIRECT = Case(
-    key="a" * 32,
-    kind="inbox-rule-forward",
-    object_id=MIA,
-    subject="mia@example.com",
-    severity=Severity.HIGH,
-    guard_verdict="external",
-    verdict="external",
-    summary="An inbox rule of mia@example.com sends mail out.",
-    opened_at=NOW - timedelta(minutes=5),
+from core.tenant.activity import ActivityActor, ActorKind
+from tests.support.containment_rules import (
+    BOTH,
+    HOME,
+    MIA_ACTS,
+    NOW,
+    REDIRECT,
+    RISK,
+    STRANGE,
+    act,
+    open_stage,
 )
-RISK = replace(REDIRECT, kind="method-added", summary="A second factor was added.")
-MIA_ACTS = ActivityActor(ActorKind.PERSON, "mia@example.com", MIA)
-BOTH = (REDIRECT_AND_SESSION, REDIRECT_AND_RISK)
-
-
-def act(address: str, **period: float) -> Act:
-    """Something Mia did before now."""
-    at = NOW - timedelta(**period)
-    key = f"{at:%Y%m%d%H}{address}"
-    return Act(key, at, at, ActivityLog.EXCHANGE, "New-InboxRule", MIA_ACTS, address=address)
-
-
-HOME = act("198.51.100.1", days=3)
-STRANGE = act("203.0.113.9", minutes=6)
+from tests.support.containment_stage import MIA
 
 
 def orders(
@@ -151,14 +134,6 @@ def test_who_was_released_or_answered_is_left_alone() -> None:
 
 
 # Carried out -------------------------------------------------------------------------------------
-
-
-async def open_stage() -> tuple[Stage, RuleEvidence]:
-    """A tenant where a rule is on, and what it sees."""
-    stage = Stage()
-    stage.clock.current = NOW
-    stage.options = replace(stage.options, rules=BOTH)
-    return stage, RuleEvidence({"mailbox-forwarding": (REDIRECT,)}, (HOME, STRANGE))
 
 
 async def test_the_first_time_a_plan_is_shown_and_then_a_rule_acts_once() -> None:

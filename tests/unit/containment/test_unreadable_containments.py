@@ -15,11 +15,11 @@ from core.notifications.containment_notice import build_unreadable_notice
 from core.ports import CONTAINMENT_PARTITION
 from core.status.containment_texts import MAX_UNREADABLE, UNREADABLE_HEADLINE
 from core.status.loading import MAX_NAMED, load_shared_rows
+from tests.support.containment_rules import open_stage
 from tests.support.containment_stage import MIA, Stage, build_tenant
 from tests.support.fakes.channel import FakeMessageChannel
 from tests.support.fakes.clock import START
 from tests.support.notices import HOSTILE
-from tests.unit.containment.test_rules import open_stage
 
 BROKEN = (Containment, '{"id":')
 OTHER = "11111111-0000-4000-8000-00000000000f"

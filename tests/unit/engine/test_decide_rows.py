@@ -30,8 +30,8 @@ from core.model.runs import ReportedFinding
 from core.model.state import GuardSnapshot, GuardState, ScanPass, ScanTotals
 from core.tenant.changes import ClearMailboxForward, EnableOrganizationAudit, ResetAuditSet
 from core.tenant.readings import ReadFailure, Reading
-from tests.support.cases import build_case
 from tests.support.decisions import (
+    CASE,
     CONFIG,
     DAY,
     KEY,
@@ -43,6 +43,7 @@ from tests.support.decisions import (
     build_known_snapshot,
     build_reading,
     build_scene,
+    build_snapshot,
     get_only_case,
     make_plan,
 )
@@ -55,25 +56,7 @@ FULL = build_finding(
     correlations=(Correlation("x@evil.example", "x@evil.example"),),
     is_one_off=True,
 )
-CASE = build_case(
-    key=KEY,
-    object_id="a",
-    subject="a@example.com",
-    summary="a forwards.",
-    facts=(Fact("", "to x@evil.example"),),
-    advice="Ask them.",
-    sources=(SURFACE,),
-    notification=Notification.OPENED,
-    planned_changes=(json.dumps(["ClearMailboxForward", {"mailbox_guid": "a"}]),),
-    correlations=(Correlation("x@evil.example", "x@evil.example"),),
-    is_one_off=True,
-    found_at=START,
-)
 UNDATED = replace(CASE, found_at=None)
-
-
-def build_snapshot(*cases: Case, state: GuardState = STATE) -> GuardSnapshot:
-    return GuardSnapshot(cases={case.key: case for case in cases}, state=state)
 
 
 # -- a case ------------------------------------------------------------------------------------

@@ -12,11 +12,16 @@ from core.model.cases import Case
 from core.model.findings import Correlation, CorrelationRule, Fact, Finding, Severity, Verdict
 from core.model.guards import GuardPolicy
 from core.model.state import ScanTotals
-from tests.support.decisions import CONFIG, SURFACE, build_scene
-from tests.support.synthetic_guard import ENFORCE_CONFIG, EngineHarness, ForwardItem, judge
-from tests.unit.engine.test_decide_rows import CASE, build_snapshot
-from tests.unit.engine.test_judgement import ODD, build_stage
+from tests.support.decisions import CASE, CONFIG, SURFACE, build_scene, build_snapshot
+from tests.support.synthetic_guard import (
+    ENFORCE_CONFIG,
+    EngineHarness,
+    ForwardItem,
+    SyntheticTenant,
+    judge,
+)
 
+ODD = "odd"
 KEYS = [sign * 32 for sign in "012"]
 RULE = CorrelationRule(2, Severity.CRITICAL, Fact("", "several share it"))
 CORRELATING = replace(CONFIG, guard=replace(CONFIG.guard, correlation=RULE))
@@ -97,9 +102,8 @@ def slip_later(item: ForwardItem, policy: GuardPolicy) -> Iterator[Finding]:
 
 
 async def test_a_run_changes_and_tells_the_others() -> None:
-    stage: EngineHarness = build_stage(config=ENFORCE_CONFIG)
-    guard = replace(stage.config.guard, judge=slip_later, correlation=RULE)
-    stage.config = replace(stage.config, guard=guard)
+    guard = replace(ENFORCE_CONFIG.guard, judge=slip_later, correlation=RULE)
+    stage = EngineHarness(SyntheticTenant(6), replace(ENFORCE_CONFIG, guard=guard))
     await stage.run_timer()
     stage.tenant.forwards = {"m1": ODD, "m2": "y"}
     report = await stage.run_timer()

@@ -2,25 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.adapters.m365.configuration_rows import clip_configuration_value
 from core.model.findings import Finding
 from core.tenant.configuration import Configuration
-from tests.resilience.generators.mutated_rows import (
-    Path,
-    list_properties,
-    list_values,
-    set_property,
-)
+from tests.resilience.generators.mutated_rows import Path, list_properties, list_values
 from tests.support.watched_examples import EXAMPLES, WatchedExample
-from tests.support.watched_looks import COLLECTIONS, Looks
+from tests.support.watched_looks import COLLECTIONS, Looks, print_oddly
 
 UNSET = frozenset({"left out", "null", "empty", "an empty list", "a list of nulls"})
 OTHER_WORDS = frozenset({"an unknown word", "a number", "a long list"})
@@ -50,14 +41,6 @@ def list_oddities(row: Configuration) -> list[tuple[Path, str, object]]:
         # Of a text that long no command can be made, and no id is.
         if kind not in UNSET and kind not in ("an object", "a huge text")
     ]
-
-
-def print_oddly(row: Configuration, path: Path, value: object) -> Configuration:
-    """The row with a property set to this, as a reader keeps it."""
-    values: dict[str, Any] = deepcopy(dict(row.values))
-    assert set_property(values, path, value)
-    clipped = {name: clip_configuration_value(one) for name, one in values.items()}
-    return replace(row, values=clipped)
 
 
 async def look_twice(

@@ -16,8 +16,7 @@ from core.watched.judge import WatchedVerdict
 from core.watched.odd_objects import explain_misfit, name_made_up
 from tests.resilience.generators.mutated_rows import list_properties, list_values
 from tests.support.watched_examples import EXAMPLES, WatchedExample
-from tests.support.watched_looks import COLLECTIONS, NOW, Looks
-from tests.unit.watched.test_mutated_items import print_oddly
+from tests.support.watched_looks import COLLECTIONS, NOW, Looks, print_oddly
 
 KNOWN, ODD, GONE, NEW = "id-known", "id-other", "id-gone", "id-new"
 # What the example of an object needs so that others do not make up the same item as it does.
