@@ -36,7 +36,7 @@ OFF = {"shared-mailbox-sign-in": "off", "mailbox-audit": "off"}
 
 
 def rule(number: int) -> dict[str, Any]:
-    target = {"emailAddress": {"address": f"thief{number}@evil.example"}}
+    target = {"emailAddress": {"address": f"thief@evil{number}.example"}}
     return {
         "id": "r1",
         "displayName": ".",
