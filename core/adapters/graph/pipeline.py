@@ -6,6 +6,7 @@ request needs.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -30,6 +31,17 @@ from core.adapters.graph.transport import TRANSPORT_ERRORS, GraphTransport
 from core.adapters.http import BufferedResponse, ConnectionLost
 
 DECODED_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+CLAIMS = re.compile(r'claims="([A-Za-z0-9+/_-]*)=*"')
+
+
+def normalize_claims(header: str) -> str:
+    """A challenge with its claims in base64 as the SDK decodes it: padded, not for addresses."""
+
+    def rewrite(found: re.Match[str]) -> str:
+        plain = found[1].replace("-", "+").replace("_", "/")
+        return f'claims="{plain}{"=" * (-len(plain) % 4)}"'
+
+    return CLAIMS.sub(rewrite, header)
 
 
 class RawResponseHandler(ResponseHandler):
@@ -60,7 +72,7 @@ class PipelineTransport(httpx.AsyncBaseTransport):
         except TRANSPORT_ERRORS as error:
             raise httpx.TransportError(type(error).__name__, request=request) from error
         headers = [
-            (name, value)
+            (name, normalize_claims(value))
             for name, value in answer.headers.items()
             if name.lower() not in DECODED_HEADERS
         ]

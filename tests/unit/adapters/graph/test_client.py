@@ -581,9 +581,19 @@ async def test_a_request_says_what_it_wants_and_who_asks() -> None:
     assert get.headers["client-request-id"] != patch.headers["client-request-id"]
 
 
+CLAIMS = '{"access_token": {"~~~~": 1}}'
+
+
 @pytest.mark.parametrize("path", ["/domains", "/$batch"])
-async def test_a_challenge_for_other_claims_is_met_by_the_sdk(path: str) -> None:
-    claims = base64.b64encode(b'{"access_token": {}}').decode()
+@pytest.mark.parametrize(
+    "claims",
+    [
+        base64.b64encode(CLAIMS.encode()).decode(),
+        base64.urlsafe_b64encode(CLAIMS.encode()).decode().rstrip("="),
+    ],
+    ids=["padded", "for addresses"],
+)
+async def test_a_challenge_for_other_claims_is_met_by_the_sdk(path: str, claims: str) -> None:
     challenge = f'Bearer error="insufficient_claims", claims="{claims}"'
     seen: list[tuple[str, str, bytes]] = []
 
@@ -598,7 +608,7 @@ async def test_a_challenge_for_other_claims_is_met_by_the_sdk(path: str) -> None
         for _ in range(2):
             reply = await graph.send("POST", path, {"one": 1})
             assert (reply.status, json.loads(reply.body)) == (200, {"taken": True})
-    met = ('Bearer token for {"access_token": {}}', f"/v1.0{path}", b'{"one": 1}')
+    met = (f"Bearer token for {CLAIMS}", f"/v1.0{path}", b'{"one": 1}')
     # The token that met it is kept: what comes next is not challenged.
     assert seen[-2:] == [met, met]
     assert [token for token, *_ in seen].count(met[0]) == 2
