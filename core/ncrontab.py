@@ -8,6 +8,7 @@ Functions", and the NCrontab library the host parses with.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 MONTHS = (
     "january", "february", "march", "april", "may", "june",
@@ -103,8 +104,12 @@ class CronSchedule:
     weekdays: frozenset[int]
 
     @classmethod
+    @lru_cache(maxsize=64)
     def parse(cls, text: str) -> "CronSchedule":
-        """Parse an expression; with five fields, second 0 is added, as the host does."""
+        """Parse an expression; with five fields, second 0 is added, as the host does.
+
+        Each request and each run reads the schedules of all guards: an expression is parsed once.
+        """
         parts = text.split()
         if len(parts) == len(CRON_FIELDS) - 1:
             parts = ["0", *parts]
