@@ -8,6 +8,7 @@ import asyncio
 import json
 import re
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from core.bootstrap import open_ledger
 from core.config.settings import Settings
 from core.model.cases import Case
-from core.model.state import GuardState
+from core.ports import Ledger
 from sandbox.functions_host.azurite import Azurite
 from sandbox.scene_runner import build_app_settings
 from sandbox.server import Sandbox
@@ -69,30 +70,23 @@ class Stage:
     """What the test sees of the tenant and of the state."""
 
     box: Sandbox
-    settings: Settings
-
-    async def state(self) -> GuardState:
-        async with open_ledger(self.settings) as ledger:
-            return await ledger.load_state(HOSTED_GUARD)
+    ledger: Ledger
 
     async def round(self) -> str:
         """The round under way; "" for none."""
-        under_way = (await self.state()).scan_pass
+        under_way = (await self.ledger.load_state(HOSTED_GUARD)).scan_pass
         return under_way.id if under_way else ""
 
     async def done(self) -> int:
         """How many shards of the round under way are done."""
         under_way = await self.round()
-        async with open_ledger(self.settings) as ledger:
-            shards = await ledger.load_shards(HOSTED_GUARD)
+        shards = await self.ledger.load_shards(HOSTED_GUARD)
         return sum(held.shard.done and held.shard.pass_id == under_way for held in shards.values())
 
     async def busy(self) -> bool:
         """Whether somebody works on a shard."""
-        async with open_ledger(self.settings) as ledger:
-            return any(
-                held.is_claimed for held in (await ledger.load_shards(HOSTED_GUARD)).values()
-            )
+        shards = await self.ledger.load_shards(HOSTED_GUARD)
+        return any(held.is_claimed for held in shards.values())
 
     async def played(self, by: HostProcess) -> None:
         """One round from its plan to its end."""
@@ -100,15 +94,12 @@ class Stage:
         while not await self.round():
             await asyncio.sleep(0.1)
         while await self.round():
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.25)
 
     async def cases(self) -> list[Case]:
         """All cases, once nobody holds the guard any more."""
         while True:
-            async with (
-                open_ledger(self.settings) as ledger,
-                ledger.claim(HOSTED_GUARD, "test") as claim,
-            ):
+            async with self.ledger.claim(HOSTED_GUARD, "test") as claim:
                 if claim:
                     return list((await claim.load()).cases.values())
             await asyncio.sleep(0.2)
@@ -123,14 +114,17 @@ class Stage:
 async def test_workers_that_are_killed_leave_nothing_out_and_tell_nothing_twice(
     tmp_path: Path,
 ) -> None:
-    async with Azurite(tmp_path / "azurite") as azurite, Sandbox(SCENE, latency=0.05) as box:
+    async with AsyncExitStack() as stack:
+        azurite = await stack.enter_async_context(Azurite(tmp_path / "azurite"))
+        box = await stack.enter_async_context(Sandbox(SCENE, latency=0.05))
         environ = build_app_settings(box, azurite, OFF) | {
             "SHARD_ABOVE": "1000",
             "SHARDS_AT_ONCE": "2",
         }
         settings = tmp_path / "settings.json"
         settings.write_text(json.dumps(environ), encoding="utf-8")
-        stage = Stage(box, Settings.read(environ))
+        ledger = await stack.enter_async_context(open_ledger(Settings.read(environ)))
+        stage = Stage(box, ledger)
         async with (
             start_host_process(settings) as first,
             start_host_process(settings) as second,
