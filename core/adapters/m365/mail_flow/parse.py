@@ -155,12 +155,13 @@ def parse_recipient(name: str, rows: Sequence[ResponseRow], confirmed: bool = Fa
     """The result of Get-Recipient for a name: found only if it is one row that matches.
 
     `confirmed` is True for a row that another cmdlet has shown to be the requested recipient.
+    Raises ValueError for a row that nobody understands.
     """
     rows = drop_repeated_rows(rows)
     if len(rows) != 1 or not (confirmed or matches_recipient(rows[0], name)):
         several = len(rows) > 1 and all(matches_recipient(row, name) for row in rows)
         return Recipient(name=name, found=False, several=several)
-    return replace(parse_recipient_row(rows[0]), name=name)
+    return replace(check_kind(parse_recipient_row(rows[0])), name=name)
 
 
 def parse_displayed(name: str, rows: Sequence[ResponseRow]) -> Recipient:
@@ -170,7 +171,16 @@ def parse_displayed(name: str, rows: Sequence[ResponseRow]) -> Recipient:
     same = [row for row in rows if strip_address_prefix(row.get("DisplayName")) == wanted]
     if len(same) != 1 or len(rows) != 1:
         return Recipient(name=name, found=False, several=len(same) > 1)
-    return replace(parse_recipient_row(same[0]), name=name)
+    return replace(check_kind(parse_recipient_row(same[0])), name=name)
+
+
+def check_kind(recipient: Recipient) -> Recipient:
+    """The recipient. Raises ValueError where its kind is not shown, and so nobody can say whether
+    it keeps its mail: that is no news about whoever sends to it.
+    """
+    if not recipient.kind:
+        raise ValueError("the kind of a recipient is not shown")
+    return recipient
 
 
 def parse_recipient_row(row: ResponseRow) -> Recipient:

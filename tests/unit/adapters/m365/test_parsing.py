@@ -26,6 +26,7 @@ from core.adapters.m365.inbox_rules.parse import (
 from core.adapters.m365.mail_flow.parse import (
     RECIPIENT_PROPERTIES,
     parse_accepted_domain,
+    parse_displayed,
     parse_recipient,
     parse_remote_domain,
     parse_verified_domain,
@@ -728,6 +729,15 @@ def test_a_recipient_is_found_by_any_of_very_many_addresses() -> None:
 def test_a_recipient_whose_id_is_none_is_unread(odd: object) -> None:
     with pytest.raises(ValueError, match="an id that cannot be one"):
         parse_recipient("Partner", [{**CONTACT, "ExternalDirectoryObjectId": odd}])
+
+
+@pytest.mark.parametrize("odd", [None, "", [None], {}])
+def test_a_recipient_whose_kind_is_not_shown_is_not_understood(odd: object) -> None:
+    row = {**CONTACT, "DisplayName": "Partner", "RecipientTypeDetails": odd}
+    with pytest.raises(ValueError, match="the kind of a recipient is not shown"):
+        parse_recipient("Partner", [row])
+    with pytest.raises(ValueError, match="the kind of a recipient is not shown"):
+        parse_displayed("Partner", [row])
 
 
 def test_a_mailbox_has_no_address_outside() -> None:
