@@ -75,7 +75,7 @@ ODD = "A mistake of the app kept their details from the card."
 MIN_ENTRIES_FOR_LINES, MAX_LINES, LINES_SHARE = 3, 40, 3
 MAX_INITIAL_ENTRIES = 5
 INITIAL_KINDS = 3
-MAX_INITIAL_WORDS, MAX_OPENING_WORDS, REMAINDER_WORDS = 150, 95, 6
+MAX_INITIAL_WORDS, MAX_OPENING_WORDS, REMAINDER_WORDS = 150, 95, 7
 """What is read at once by whoever did not wait for it."""
 PORTAL = (
     "https://entra.microsoft.com/#view/Microsoft_AAD_UsersAndTenants/UserProfileMenuBlade/~/"
@@ -226,21 +226,37 @@ def build_initial_message(context: CardContext, cases: tuple[Case, ...]) -> Chan
         top = render_initial_opening(context, cases, most)
         if count_words([*top, *end]) <= MAX_OPENING_WORDS:
             break
-    blocks: list[CardElement] = []
-    named = 0
-    for group in group_cases(cases, context.report.guard)[:MAX_INITIAL_ENTRIES]:
-        is_urgent = group.severity is Severity.CRITICAL
-        block = (render_urgent_group if is_urgent else render_line_group)(context, group)
-        if count_words([*top, *blocks, block, *end]) > MAX_INITIAL_WORDS - REMAINDER_WORDS:
-            # A long name makes room for none of the others, which are as grave.
-            continue
-        blocks.append(block)
-        named += len(group.cases)
-    if rest := len(cases) - named:
+    groups = group_cases(cases, context.report.guard)[:MAX_INITIAL_ENTRIES]
+    room = MAX_INITIAL_WORDS - REMAINDER_WORDS - count_words([*top, *end])
+    shown = render_initial_entries(context, groups, room)
+    blocks = [block for _, block in shown]
+    if rest := len(cases) - sum(len(group.cases) for group, _ in shown):
         more = f"and {rest:,} more" if blocks else f"{rest:,} cases"
         text = f"{more} · {format_card_link('all of them', page)}" if page else more
         blocks.append(make_text_block(text, weight="Bolder", separator=True))
     return ChannelMessage(wrap_card(context, [*top, *blocks, *end], page), cases)
+
+
+def render_initial_entries(
+    context: CardContext, groups: Sequence[CaseGroup], room: int
+) -> list[tuple[CaseGroup, CardElement]]:
+    """The entries that so many words have room for: what is critical by name, then its next steps,
+    then the others.
+    """
+    urgent = [n for n, group in enumerate(groups) if group.severity is Severity.CRITICAL]
+    others = [n for n in range(len(groups)) if n not in urgent]
+    shown: dict[int, CardElement] = {}
+    for render, numbers in (
+        (render_line_group, urgent),
+        (render_urgent_group, urgent),
+        (render_line_group, others),
+    ):
+        for number in numbers:
+            more = shown | {number: render(context, groups[number])}
+            # A long name or step makes room for none of the others, which are as grave.
+            if count_words(more.values()) <= room:
+                shown = more
+    return [(groups[number], shown[number]) for number in sorted(shown)]
 
 
 def render_initial_opening(

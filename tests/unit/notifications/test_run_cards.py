@@ -126,6 +126,16 @@ def test_an_initial_scan_is_one_card_that_counts_all_cases_and_shows_the_most_se
     assert "Acknowledged" in "\n".join(collect_texts(asked.payload))
 
 
+def test_what_is_critical_is_named_in_an_initial_scan_before_any_next_step_takes_the_room() -> None:
+    long = build_rule_case(1, baselined=True, severity=Severity.CRITICAL, advice="Ask. " * 60)
+    other = replace(build_rule_case(2, baselined=True, severity=Severity.CRITICAL), summary="B.")
+    many = [build_rule_case(number, baselined=True) for number in range(3, 9)]
+    (summary,) = build_cards(build_report(long, other, *many, baselined=True))
+    told = "\n".join(collect_texts(summary.payload))
+    assert "case 00000001 · **critical** · An inbox rule" in told
+    assert "case 00000002 · **critical** · joe@contoso.com: B." in told
+
+
 def test_where_nothing_is_critical_an_initial_scan_has_no_next_steps() -> None:
     many = [build_rule_case(number, baselined=True) for number in range(1, 9)]
     (summary,) = build_cards(build_report(*many, baselined=True))
