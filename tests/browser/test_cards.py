@@ -16,6 +16,7 @@ from core.notifications.channel_test_card import build_test_card
 from core.notifications.containment_card import (
     build_containment_card,
     build_plain_containment_card,
+    build_unreadable_card,
 )
 from core.notifications.digest_card import build_digest_card
 from core.notifications.run_cards import PORTAL, build_cards
@@ -71,6 +72,7 @@ def build_other_cards() -> dict[str, Mapping[str, Any]]:
             f"a containment, {name}, plain": build_plain_containment_card(one, PUBLIC_URL)
             for name, one in TOLD_CONTAINMENTS.items()
         },
+        "containments nobody can decode": build_unreadable_card({HOSTILE_TEXT: HOSTILE_TEXT}),
         "settings": build_settings_card(changes, is_repeated=True),
         "settings, plain": build_plain_card(news),
         "settings nobody knows": build_loss_card({"SIGN_IN_MODE": HOSTILE_TEXT}),
