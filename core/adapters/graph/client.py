@@ -5,7 +5,6 @@ and its pipeline takes more CPU than most answers do. Importing this module load
 """
 
 import asyncio
-import json
 import logging
 import math
 import re
@@ -15,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import msgspec
 from yarl import URL
 
 from core.adapters.api_errors import NON_PREMIUM, map_graph_error, parse_graph_error
@@ -277,7 +277,7 @@ class GraphClient:
         address = (self.root if path.startswith(f"{BETA}/") else self.base) + path
         # A filter has spaces, which `yarl` would write as plus signs.
         url = URL(quote(address, safe=ADDRESS_SIGNS), encoded=True)
-        content = b"" if body is None else json.dumps(body).encode()
+        content = b"" if body is None else msgspec.json.encode(body)
         headers = {"Accept": "application/json", "Accept-Encoding": "gzip"}
         if is_advanced or COUNTING in path:
             headers["ConsistencyLevel"] = "eventual"

@@ -608,7 +608,7 @@ async def test_a_challenge_for_other_claims_is_met_by_the_sdk(path: str, claims:
         for _ in range(2):
             reply = await graph.send("POST", path, {"one": 1})
             assert (reply.status, json.loads(reply.body)) == (200, {"taken": True})
-    met = (f"Bearer token for {CLAIMS}", f"/v1.0{path}", b'{"one": 1}')
+    met = (f"Bearer token for {CLAIMS}", f"/v1.0{path}", b'{"one":1}')
     # The token that met it is kept: what comes next is not challenged.
     assert seen[-2:] == [met, met]
     assert [token for token, *_ in seen].count(met[0]) == 2
